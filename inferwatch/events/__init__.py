@@ -1,0 +1,1 @@
+"""The events of the contract, one a file, and the two encodings they travel in."""

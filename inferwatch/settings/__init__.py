@@ -1,0 +1,1 @@
+"""The config: one frozen tree, every mistake of a file at once."""
