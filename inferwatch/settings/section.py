@@ -25,9 +25,8 @@ class SectionError(ValueError):
 
     A plain ValueError is a mistake of the section as a whole; this one names the keys.
 
-    >>> raise SectionError(Remark(("classes", 1), "'b' stands here twice"))
-    Traceback (most recent call last):
-    inferwatch.settings.section.SectionError: classes.1: 'b' stands here twice
+    >>> str(SectionError(Remark(("classes", 1), "'b' stands here twice")))
+    "classes.1: 'b' stands here twice"
     """
 
     def __init__(self, *remarks: Remark) -> None:
