@@ -1,0 +1,251 @@
+"""Fold: rows of one source partition become counts in panes.
+
+What decides about a row (counted before? too late? which windows are closed to it?) comes from
+its own partition's log only, in log order, however the log was cut into batches: so a partition
+read again, by whomever, gives the same panes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from inferwatch.settings import Settings
+from pipeline.columns import Ints, LatencyRows, Mask, PredictionRows, ResourceRows
+from pipeline.decode import Chunk, Decoded
+from pipeline.labels.kept import KeptPrediction, kept_rows
+from pipeline.models import ModelPlan, ModelPlans
+from pipeline.partition import PartitionState
+from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.stats import LatencyCounter, ResourceCounter
+from pipeline.windows.inputs import InputCounts
+from pipeline.windows.pane import Counts, Pane, PaneKey
+from pipeline.windows.segments import segment_groups
+from pipeline.windows.sequence import OriginSequence
+from pipeline.windows.watermark import NEVER
+
+EventRows = PredictionRows | LatencyRows | ResourceRows
+
+
+@dataclass(slots=True)
+class FoldOutcome:
+    """What a fold changed.
+
+    Attributes:
+        dirty: text keys of the panes that changed.
+        kept: predictions that labels may find later.
+    """
+
+    dirty: set[str] = field(default_factory=set)
+    kept: list[KeptPrediction] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Rows of one batch that share a pane: positions into the chunk."""
+
+    key: PaneKey
+    closed_until: int
+    rows: Ints
+
+
+class Folder:
+    """Folds predictions, latencies and resources into panes."""
+
+    def __init__(self, settings: Settings, references: ReferenceCatalog) -> None:
+        """Fold by these settings, counting against these references."""
+        self._restate = settings.retention.restate
+        self._plans = ModelPlans(settings)
+        self._references = references
+
+    def fold(self, state: PartitionState, decoded: Decoded, through: int) -> FoldOutcome:
+        """Fold decoded records into the state; `through` is the last offset they include."""
+        outcome = FoldOutcome()
+        highs = _highs_before(state, decoded.chunks)
+        for chunk, high in zip(decoded.chunks, highs, strict=True):
+            self._fold_chunk(state, chunk, high, outcome)
+        for letter in decoded.rejected:
+            count = state.totals.rejected.get(letter.reason, 0)
+            state.totals.rejected[letter.reason] = count + 1
+        state.offset = through
+        return outcome
+
+    def _fold_chunk(
+        self, state: PartitionState, chunk: Chunk, high: Ints, outcome: FoldOutcome
+    ) -> None:
+        rows = chunk.rows
+        assert not isinstance(rows, tuple)
+        fresh = self._admit(state, chunk, outcome)
+        for model_code, version_code in _pairs(rows):
+            plan = self._plans.of(rows.models[model_code])
+            version = rows.versions[version_code]
+            state.models.add(plan.name)
+            mine = np.flatnonzero((rows.model == model_code) & (rows.version == version_code))
+            fresh_mine = fresh[mine]
+            if isinstance(rows, PredictionRows) and not fresh_mine.all():
+                self._count_duplicates(state, plan, version, rows.ts[mine[~fresh_mine]], outcome)
+            mine = mine[fresh_mine]
+            if not len(mine):
+                continue
+            open_until = high[mine] - plan.lateness - self._restate
+            takes = plan.grid.last_end(rows.ts[mine]) > open_until
+            state.totals.rows += len(mine)
+            state.totals.too_late += int(np.count_nonzero(~takes))
+            mine, open_until = mine[takes], open_until[takes]
+            for group in _groups(plan, version, rows.ts, mine, open_until):
+                self._fold_group(state, chunk, plan, group, outcome)
+
+    def _fold_group(
+        self,
+        state: PartitionState,
+        chunk: Chunk,
+        plan: ModelPlan,
+        group: _Group,
+        outcome: FoldOutcome,
+    ) -> None:
+        counts = _counts(state, group.key, group.closed_until, outcome)
+        rows = chunk.rows
+        if isinstance(rows, LatencyRows):
+            counts.latency = counts.latency or LatencyCounter()
+            at = group.rows
+            counts.latency.update(
+                rows.latency_ms[at], rows.failed[at], rows.ttft_ms[at], rows.tokens_out[at]
+            )
+        elif isinstance(rows, ResourceRows):
+            counts.resources = counts.resources or ResourceCounter()
+            counts.resources.update({name: m[group.rows] for name, m in rows.metrics.items()})
+        elif isinstance(rows, PredictionRows):
+            self._fold_predictions(state, chunk, plan, group, outcome)
+
+    def _fold_predictions(
+        self,
+        state: PartitionState,
+        chunk: Chunk,
+        plan: ModelPlan,
+        group: _Group,
+        outcome: FoldOutcome,
+    ) -> None:
+        rows = chunk.rows
+        assert isinstance(rows, PredictionRows)
+        segments = segment_groups(rows, group.rows, plan.segments)
+        for segment, positions in (("", group.rows), *segments):
+            key = PaneKey(group.key.model, group.key.version, segment, group.key.start)
+            counts = _counts(state, key, group.closed_until, outcome)
+            counts.rows += len(positions)
+            if rows.ids is not None:
+                counts.joinable += sum(rows.ids[at] is not None for at in positions)
+            self._count_inputs(counts, chunk, plan, key, positions)
+        if rows.ids is not None:
+            outcome.kept.extend(
+                kept_rows(rows, chunk.offset, group.rows, group.key, group.closed_until, segments)
+            )
+
+    def _count_inputs(
+        self, counts: Counts, chunk: Chunk, plan: ModelPlan, key: PaneKey, positions: Ints
+    ) -> None:
+        rows = chunk.rows
+        assert isinstance(rows, PredictionRows)
+        starts = [span.start for span in plan.grid.spans_of(key.start)]
+        for reference, counted in self._references.counting(
+            key.model, key.version, starts, chunk.record_ts[positions]
+        ):
+            at = positions if counted is None else positions[counted]
+            if not len(at):
+                continue
+            fingerprint = reference.fingerprint if reference else ""
+            inputs = counts.inputs.setdefault(fingerprint, InputCounts(reference))
+            whole = len(at) == rows.size
+            features = {n: c for n, c in rows.features.items() if plan.watches(n)}
+            inputs.update(
+                features if whole else {n: c.take(at) for n, c in features.items()},
+                rows.prediction if whole else rows.prediction.take(at),
+                rows.scores if whole else {n: c.take(at) for n, c in rows.scores.items()},
+                plan.counting,
+            )
+
+    def _admit(self, state: PartitionState, chunk: Chunk, outcome: FoldOutcome) -> Mask:
+        """Which rows were not counted before, by the sender's numbers."""
+        rows = chunk.rows
+        if chunk.origin is None or rows.seq is None:
+            return np.ones(rows.size, np.bool_)
+        seen = state.origins.setdefault(chunk.origin, OriginSequence(sparse=chunk.sparse))
+
+        def pane_of(row: int) -> str:
+            plan = self._plans.of(rows.models[rows.model[row]])
+            start = int(rows.ts[row]) // plan.grid.pane * plan.grid.pane
+            return PaneKey(plan.name, rows.versions[rows.version[row]], "", start).text()
+
+        admission = seen.admit(rows.seq, pane_of, from_start=state.from_start)
+        burned = seen.burn(chunk.rejected_seq, pane_of(0), from_start=state.from_start)
+        seen.last_ts = max(seen.last_ts, int(rows.ts.max()))
+        if isinstance(rows, PredictionRows):
+            for change in (admission.lost, burned.lost):
+                for key, lost in change.items():
+                    if key and lost:
+                        _counts(state, PaneKey.parse(key), NEVER, outcome).lost += lost
+        return admission.fresh
+
+    @staticmethod
+    def _count_duplicates(
+        state: PartitionState, plan: ModelPlan, version: str, ts: Ints, outcome: FoldOutcome
+    ) -> None:
+        state.totals.duplicates += len(ts)
+        starts, numbers = np.unique(ts // plan.grid.pane * plan.grid.pane, return_counts=True)
+        for start, number in zip(starts.tolist(), numbers.tolist(), strict=True):
+            key = PaneKey(plan.name, version, "", start)
+            _counts(state, key, NEVER, outcome).duplicates += number
+
+
+def _counts(state: PartitionState, key: PaneKey, closed_until: int, outcome: FoldOutcome) -> Counts:
+    text = key.text()
+    outcome.dirty.add(text)
+    return state.panes.setdefault(text, Pane()).at(closed_until)
+
+
+def _pairs(rows: EventRows) -> list[tuple[int, int]]:
+    """The distinct (model, version) of a batch: usually one."""
+    if len(rows.models) == 1 and len(rows.versions) == 1:
+        return [(0, 0)]
+    codes = np.unique(rows.model.astype(np.int64) * len(rows.versions) + rows.version)
+    return [divmod(code, len(rows.versions)) for code in codes.tolist()]
+
+
+def _highs_before(state: PartitionState, chunks: Sequence[Chunk]) -> list[Ints]:
+    """For each row, the highest event time of all rows before it in the log; moves the state's.
+
+    A time is never above its record's own Kafka timestamp: one fast clock must not make the
+    rest too late.
+    """
+    if not chunks:
+        return []
+    offsets = np.concatenate([chunk.offset for chunk in chunks])
+    times = np.concatenate([np.minimum(c.rows.ts, c.record_ts) for c in chunks])
+    order = np.argsort(offsets, kind="stable")
+    running = np.maximum.accumulate(np.concatenate(([state.high_ts], times[order])))
+    state.high_ts = int(running[-1])
+    before = np.empty_like(times)
+    before[order] = running[:-1]
+    return np.split(before, np.cumsum([chunk.rows.size for chunk in chunks])[:-1])
+
+
+def _groups(plan: ModelPlan, version: str, ts: Ints, mine: Ints, closed: Ints) -> list[_Group]:
+    """Split rows by pane, and by the windows that are closed to them."""
+    if not len(mine):
+        return []
+    grid = plan.grid
+    times = ts[mine]
+    starts = times // grid.pane * grid.pane
+    # Most rows: no window that holds them is closed.
+    until = np.where(grid.first_end(times) <= closed, closed // grid.pane * grid.pane, NEVER)
+    pairs, inverse = np.unique(np.stack((starts, until)), axis=1, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    return [
+        _Group(
+            PaneKey(plan.name, version, "", int(pairs[0, n])),
+            int(pairs[1, n]),
+            mine if pairs.shape[1] == 1 else mine[inverse == n],
+        )
+        for n in range(pairs.shape[1])
+    ]

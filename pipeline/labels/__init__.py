@@ -1,0 +1,1 @@
+"""Labels find predictions: what is kept, how they are joined."""

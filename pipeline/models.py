@@ -1,0 +1,62 @@
+"""A model's settings, worked out once: its grid, its counting rules, the features it watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from inferwatch.settings import ModelSettings, Settings
+from pipeline.windows.counting import CountingRules, rules_of
+from pipeline.windows.grid import Grid, grid_of
+
+OTHER = "__other__"
+
+
+@dataclass(slots=True)
+class ModelPlan:
+    """How one model's rows are windowed and counted."""
+
+    name: str
+    settings: ModelSettings
+    grid: Grid
+    counting: CountingRules
+    _watched: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def lateness(self) -> int:
+        """Milliseconds that the watermark stays behind the highest time."""
+        return self.settings.lateness
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The keys whose values are looked at by themselves."""
+        return self.settings.segments
+
+    def watches(self, feature: str) -> bool:
+        """Whether a feature is counted, by `features.include` and `exclude`."""
+        if feature not in self._watched:
+            wanted = self.settings.features
+            self._watched[feature] = any(
+                fnmatchcase(feature, p) for p in wanted.include
+            ) and not any(fnmatchcase(feature, p) for p in wanted.exclude)
+        return self._watched[feature]
+
+
+class ModelPlans:
+    """The plans of all models; past `limits.models` names the rest shares one."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Plan by these settings."""
+        self._settings = settings
+        self._plans: dict[str, ModelPlan] = {}
+
+    def of(self, name: str) -> ModelPlan:
+        """The plan of a model."""
+        plan = self._plans.get(name)
+        if plan is None:
+            if len(self._plans) >= self._settings.limits.models and name != OTHER:
+                return self.of(OTHER)
+            model = self._settings.for_model(name)
+            plan = ModelPlan(name, model, grid_of(model.windows), rules_of(model, self._settings))
+            self._plans[name] = plan
+        return plan

@@ -1,0 +1,88 @@
+"""What the owner of one source partition knows: exactly what is written to Redis in one step.
+
+It is a pure function of the partition's log up to `offset`: two owners of one partition (a zombie
+and its successor) come to the same state, so that whoever writes first does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from inferwatch.events.reference import ReferenceProfile
+from pipeline.windows.pane import Pane
+from pipeline.windows.sequence import OriginSequence
+from pipeline.windows.watermark import NEVER
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counters of a partition since its beginning."""
+
+    rows: int = 0
+    duplicates: int = 0
+    too_late: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def snapshot(self) -> list[Any]:
+        """Plain values, for storage."""
+        return [self.rows, self.duplicates, self.too_late, self.rejected]
+
+    @classmethod
+    def restore(cls, plain: list[Any]) -> Totals:
+        """What `snapshot` gave."""
+        return cls(*plain)
+
+
+@dataclass(slots=True)
+class PartitionState:
+    """All that is known of one source partition.
+
+    Attributes:
+        offset: the last offset that is counted; -1 before the first.
+        from_start: whether the log was read from offset 0, so that an origin's first number
+            tells of rows lost before it.
+        high_ts: highest event time seen, never above its record's Kafka timestamp.
+        models: the models that the partition carries: it counts for their watermark.
+        origins: the numbers seen of each sender.
+        panes: by the text of their key.
+    """
+
+    offset: int = -1
+    from_start: bool = True
+    high_ts: int = NEVER
+    models: set[str] = field(default_factory=set)
+    origins: dict[str, OriginSequence] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+    panes: dict[str, Pane] = field(default_factory=dict)
+
+    def head(self) -> list[Any]:
+        """Everything but the panes, as plain values: small, written with every step."""
+        return [
+            self.from_start,
+            self.high_ts,
+            sorted(self.models),
+            {origin: seen.snapshot() for origin, seen in self.origins.items()},
+            self.totals.snapshot(),
+        ]
+
+    @classmethod
+    def restore(
+        cls,
+        offset: int,
+        head: list[Any],
+        panes: Mapping[str, Mapping[int, list[Any]]],
+        references: Mapping[str, ReferenceProfile],
+    ) -> PartitionState:
+        """What `head` and the panes' snapshots gave."""
+        from_start, high_ts, models, origins, totals = head
+        return cls(
+            offset,
+            from_start,
+            high_ts,
+            set(models),
+            {origin: OriginSequence.restore(seen) for origin, seen in origins.items()},
+            Totals.restore(totals),
+            {key: Pane.restore(plain, references) for key, plain in panes.items()},
+        )

@@ -1,0 +1,110 @@
+"""What a detector says of one window: clear, breached (by what), or that it cannot tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from inferwatch.settings.conditions import Comparison
+
+
+class State(StrEnum):
+    """The three answers. `UNKNOWN` (too few rows, no value) neither fires nor resolves."""
+
+    CLEAR = "clear"
+    BREACHED = "breached"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One metric that breached, or would have.
+
+    Attributes:
+        baseline: what it was compared with, None for a fixed threshold.
+        threshold: the absolute limit on the value.
+        excess: by what the findings of a window are ordered, the worst first: how far beyond
+            the threshold, in threshold's own size.
+    """
+
+    metric: str
+    value: float
+    baseline: float | None
+    threshold: float
+    comparison: Comparison
+    rows: int | None
+    excess: float
+
+    def as_plain(self) -> list[Any]:
+        """For a snapshot."""
+        return [
+            self.metric,
+            self.value,
+            self.baseline,
+            self.threshold,
+            self.comparison,
+            self.rows,
+            self.excess,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for one window.
+
+    Attributes:
+        findings: what breached, the worst first; when clear, what came nearest to it.
+        urgent: so gross that the rule does not wait for more windows.
+    """
+
+    state: State
+    findings: tuple[Finding, ...] = ()
+    urgent: bool = False
+
+
+UNKNOWN = Verdict(State.UNKNOWN)
+
+
+def holds(value: float, comparison: Comparison, limit: float) -> bool:
+    """Whether `value comparison limit`.
+
+    >>> holds(0.71, "<", 0.80), holds(0.80, "<", 0.80)
+    (True, False)
+    """
+    match comparison:
+        case "<":
+            return value < limit
+        case "<=":
+            return value <= limit
+        case ">":
+            return value > limit
+        case ">=":
+            return value >= limit
+
+
+def finding(
+    metric: str,
+    value: float,
+    comparison: Comparison,
+    threshold: float,
+    *,
+    rows: int | None,
+    baseline: float | None = None,
+) -> Finding:
+    """A finding with its excess worked out: signed, positive beyond the threshold."""
+    sign = 1.0 if comparison in (">", ">=") else -1.0
+    excess = sign * (value - threshold) / max(abs(threshold), 1e-9)
+    return Finding(metric, value, baseline, threshold, comparison, rows, excess)
+
+
+def judged(readings: list[tuple[Finding, bool]], *, urgent: bool = False) -> Verdict:
+    """A verdict of (finding, whether it breached) pairs; none at all is unknown."""
+    if not readings:
+        return UNKNOWN
+    breached = [found for found, is_breach in readings if is_breach]
+    state = State.BREACHED if breached else State.CLEAR
+    ranked = sorted(
+        breached or [found for found, _ in readings], key=lambda f: (-f.excess, f.metric)
+    )
+    return Verdict(state, tuple(ranked if breached else ranked[:1]), urgent and bool(breached))

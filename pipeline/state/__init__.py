@@ -1,0 +1,1 @@
+"""State in Redis: the truth for how far each partition is counted."""

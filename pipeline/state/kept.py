@@ -1,0 +1,85 @@
+"""Kept predictions in Redis: by id, until the label horizon has passed.
+
+Ids are spread over shards by a hash, and within a shard over buckets of event time, so that what
+is past the horizon goes away as a whole.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.labels.kept import FoundPrediction, KeptPrediction, unpack_all
+from pipeline.state.keys import Keys, SourcePartition
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+SHARDS = 64
+BUCKETS_A_HORIZON = 2
+
+# Several rows may carry one id: each is kept once, told apart by its identity, in any order.
+_KEEP = """
+for n = 2, #ARGV, 3 do
+  local id, identity, row = ARGV[n], ARGV[n + 1], ARGV[n + 2]
+  local held = redis.call('HGET', KEYS[1], id)
+  local rows = held and cmsgpack.unpack(held) or {}
+  local known = false
+  for _, one in ipairs(rows) do
+    if cmsgpack.unpack(one)[1] == identity then known = true end
+  end
+  if not known then
+    rows[#rows + 1] = row
+    redis.call('HSET', KEYS[1], id, cmsgpack.pack(rows))
+  end
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+"""
+
+
+class KeptStore:
+    """Keeps predictions for labels to find."""
+
+    def __init__(self, redis: Redis[bytes], keys: Keys, horizon_ms: int) -> None:
+        """Keep for the longest label horizon of all models."""
+        self._redis = redis
+        self._keys = keys
+        self._horizon = horizon_ms
+        self._width = max(1, horizon_ms // BUCKETS_A_HORIZON)
+        self._keep = redis.register_script(_KEEP)
+
+    async def keep(self, source: SourcePartition, rows: Iterable[KeptPrediction]) -> None:
+        """Write rows; writing one again changes nothing."""
+        by_key: dict[str, list[str | bytes]] = {}
+        for row in rows:
+            key = self._keys.kept(_shard(row.id), row.ts // self._width)
+            identity = f"{source}:{row.offset}:{row.row}"
+            by_key.setdefault(key, []).extend((row.id, identity, row.pack(str(source))))
+        for key, args in by_key.items():
+            # A whole bucket outlives its last row's horizon; the wall clock is only the net.
+            ttl = self._horizon * 2 + self._width
+            for first in range(0, len(args), 3_000):
+                await self._keep(keys=[key], args=[ttl, *args[first : first + 3_000]])
+
+    async def find(self, wanted: Sequence[tuple[str, int]]) -> Mapping[str, list[FoundPrediction]]:
+        """The rows kept under each id, for labels of these (id, label time)."""
+        by_key: dict[str, list[str]] = {}
+        for identity, ts in wanted:
+            newest = ts // self._width + 1
+            for bucket in range(newest - BUCKETS_A_HORIZON - 1, newest + 1):
+                by_key.setdefault(self._keys.kept(_shard(identity), bucket), []).append(identity)
+        pipe = self._redis.pipeline(transaction=False)
+        for key, ids in by_key.items():
+            pipe.hmget(key, ids)
+        found: dict[str, list[FoundPrediction]] = {}
+        for ids, answers in zip(by_key.values(), await pipe.execute(), strict=True):
+            for identity, stored in zip(ids, answers, strict=True):
+                if stored:
+                    found.setdefault(identity, []).extend(unpack_all(stored))
+        return found
+
+
+def _shard(identity: str) -> int:
+    return zlib.crc32(identity.encode()) % SHARDS

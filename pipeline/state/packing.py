@@ -1,0 +1,49 @@
+"""Stored values: a format number, then compressed MessagePack.
+
+An older format is read, a newer one ends the worker with exit code 2: so that rolling upgrades and
+roll-backs are safe.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import zstandard
+
+from inferwatch.errors import StateFormatError
+
+FORMAT = 1
+
+_compress = zstandard.ZstdCompressor(level=1)
+_decompress = zstandard.ZstdDecompressor()
+
+MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+
+
+def pack(value: Any) -> bytes:
+    """Plain values as stored bytes.
+
+    >>> unpack(pack({"rows": 3}), "a pane")
+    {'rows': 3}
+    """
+    return bytes([FORMAT]) + _compress.compress(msgpack.packb(value))
+
+
+def unpack(data: bytes, what: str) -> Any:
+    """What `pack` wrote; `what` names the value in an error.
+
+    Raises:
+        StateFormatError: a newer version wrote it, or it is not ours.
+    """
+    if not data or data[0] == 0 or data[0] > FORMAT:
+        found = data[0] if data else "none"
+        raise StateFormatError(
+            f"{what} in Redis has format {found}, this version reads up to {FORMAT}: "
+            "run the version that wrote it, or flush this prefix and let it be rebuilt"
+        )
+    try:
+        plain = _decompress.decompress(data[1:], max_output_size=MAX_UNPACKED_BYTES)
+        return msgpack.unpackb(plain, strict_map_key=False)
+    except (zstandard.ZstdError, ValueError) as error:
+        raise StateFormatError(f"{what} in Redis cannot be read: {error}") from error

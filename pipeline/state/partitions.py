@@ -1,0 +1,193 @@
+"""A source partition's state in Redis: one compare-and-set writes all of a step, or nothing.
+
+The generation is a random token, never a count: a count comes again after a failover, and a
+zombie would then write onto another history.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.state.keys import Keys, SourcePartition
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+# KEYS: head, panes, labels, dirty (all of one slot).
+# ARGV: expected generation, new generation, offset, head, then for each of panes, labels, dirty:
+#       number of fields set, field, value ...; then for panes and labels: number deleted, field ...
+_WRITE = """
+local held = redis.call('HGET', KEYS[1], 'generation')
+if held == ARGV[2] then return 1 end
+if held ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'offset', ARGV[3], 'head', ARGV[4])
+local at = 5
+for k = 2, 4 do
+  local n = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, n do
+    redis.call('HSET', KEYS[k], ARGV[at], ARGV[at + 1])
+    at = at + 2
+  end
+end
+for k = 2, 3 do
+  local n = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, n do
+    redis.call('HDEL', KEYS[k], ARGV[at])
+    at = at + 1
+  end
+end
+return 1
+"""
+
+# Only the first owner of an empty partition writes the empty state.
+_BEGIN = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'offset', ARGV[2], 'head', ARGV[3])
+return 1
+"""
+
+# A mark is taken away only if no fold has touched its pane since it was read.
+_CLEAN = """
+local gone = 0
+for n = 1, #ARGV, 2 do
+  if redis.call('HGET', KEYS[1], ARGV[n]) == ARGV[n + 1] then
+    gone = gone + redis.call('HDEL', KEYS[1], ARGV[n])
+  end
+end
+return gone
+"""
+
+
+def new_generation() -> str:
+    """A token that no other write has."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPartition:
+    """What Redis holds of a partition; head, panes and labels are packed."""
+
+    generation: str
+    offset: int
+    head: bytes
+    panes: Mapping[str, bytes]
+    labels: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One write: it builds on generation `expected` and leaves `generation`."""
+
+    expected: str
+    generation: str
+    offset: int
+    head: bytes
+    panes: Mapping[str, bytes] = field(default_factory=dict)
+    labels: Mapping[str, bytes] = field(default_factory=dict)
+    dirty: Mapping[str, str] = field(default_factory=dict)
+    panes_gone: Sequence[str] = ()
+    labels_gone: Sequence[str] = ()
+
+
+class PartitionStore:
+    """Reads and writes the state of source partitions."""
+
+    def __init__(self, redis: Redis[bytes], keys: Keys) -> None:
+        """Work on this Redis, under these keys."""
+        self._redis = redis
+        self._keys = keys
+        self._write = redis.register_script(_WRITE)
+        self._begin = redis.register_script(_BEGIN)
+        self._clean = redis.register_script(_CLEAN)
+
+    async def load(self, source: SourcePartition) -> StoredPartition | None:
+        """All that is stored, or None where there is nothing; read in one transaction."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(self._keys.partition(source, "head"))
+            pipe.hgetall(self._keys.partition(source, "panes"))
+            pipe.hgetall(self._keys.partition(source, "labels"))
+            head, panes, labels = await pipe.execute()
+        if not head:
+            return None
+        return StoredPartition(
+            generation=head[b"generation"].decode(),
+            offset=int(head[b"offset"]),
+            head=head[b"head"],
+            panes={key.decode(): value for key, value in panes.items()},
+            labels={key.decode(): value for key, value in labels.items()},
+        )
+
+    async def begin(
+        self, source: SourcePartition, generation: str, offset: int, head: bytes
+    ) -> bool:
+        """Write the empty state, so that a flush before the first write is seen."""
+        key = self._keys.partition(source, "head")
+        return bool(await self._begin(keys=[key], args=[generation, offset, head]))
+
+    async def generation(self, source: SourcePartition) -> str | None:
+        """The generation that Redis holds, None where it holds nothing."""
+        held = await self._redis.hget(self._keys.partition(source, "head"), "generation")
+        return None if held is None else held.decode()
+
+    async def write(self, source: SourcePartition, step: Step) -> bool:
+        """Write a step; False where Redis holds neither what it builds on nor the step itself."""
+        args: list[Any] = [step.expected, step.generation, step.offset, step.head]
+        for fields in (step.panes, step.labels, step.dirty):
+            args.append(len(fields))
+            for name, value in fields.items():
+                args += (name, value)
+        for gone in (step.panes_gone, step.labels_gone):
+            args.append(len(gone))
+            args += gone
+        parts = ("head", "panes", "labels", "dirty")
+        keys = [self._keys.partition(source, part) for part in parts]
+        return bool(await self._write(keys=keys, args=args))
+
+    async def beat(self, source: SourcePartition, live: bytes, ttl_ms: int) -> None:
+        """Say that a live worker owns the partition, and how far it is."""
+        await self._redis.set(self._keys.partition(source, "live"), live, px=ttl_ms)
+
+    async def marks(self, sources: Sequence[SourcePartition]) -> list[dict[str, str]]:
+        """The dirty marks of each partition: pane key -> token."""
+        pipe = self._redis.pipeline(transaction=False)
+        for source in sources:
+            pipe.hgetall(self._keys.partition(source, "dirty"))
+        return [
+            {key.decode(): token.decode() for key, token in marks.items()}
+            for marks in await pipe.execute()
+        ]
+
+    async def clean(self, source: SourcePartition, marks: Mapping[str, str]) -> None:
+        """Take marks away, those excepted that a fold has renewed."""
+        args = [part for mark in marks.items() for part in mark]
+        if args:
+            await self._clean(keys=[self._keys.partition(source, "dirty")], args=args)
+
+    async def progress(
+        self, sources: Sequence[SourcePartition]
+    ) -> list[tuple[int | None, bytes | None, bytes | None]]:
+        """(stored offset, head, live) of each partition."""
+        pipe = self._redis.pipeline(transaction=False)
+        for source in sources:
+            pipe.hmget(self._keys.partition(source, "head"), "offset", "head")
+            pipe.get(self._keys.partition(source, "live"))
+        answers = await pipe.execute()
+        return [
+            (None if offset is None else int(offset), head, live)
+            for (offset, head), live in zip(answers[::2], answers[1::2], strict=True)
+        ]
+
+    async def panes(
+        self, sources: Sequence[SourcePartition], fields: Sequence[str]
+    ) -> list[list[bytes | None]]:
+        """The packed panes of these keys, partition by partition."""
+        pipe = self._redis.pipeline(transaction=False)
+        for source in sources:
+            pipe.hmget(self._keys.partition(source, "panes"), fields)
+        answers: list[list[bytes | None]] = await pipe.execute()
+        return answers

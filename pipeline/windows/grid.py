@@ -1,0 +1,91 @@
+"""Which windows hold a time, and which panes make a window: arithmetic only.
+
+All starts are multiples of a size (or slide) since the epoch. A *pane* is the greatest common
+divisor of all sizes and slides of a model, so every window is a whole number of panes:
+
+    panes        |----|----|----|----|----|----|
+    1m           [    )[    )[    )
+    3m/1m        [              )
+                      [              )
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import gcd
+
+import numpy as np
+
+from inferwatch.settings.types import WindowSpec
+from pipeline.columns import Ints
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """One concrete window: `start` <= ts < `end`, milliseconds since the epoch."""
+
+    end: int
+    size: int
+    text: str
+
+    @property
+    def start(self) -> int:
+        """The first millisecond that belongs to it."""
+        return self.end - self.size
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The windows of one model, over its panes.
+
+    >>> grid = Grid((WindowSpec("2m/1m", 120_000, 60_000),))
+    >>> [(s.start, s.end) for s in grid.spans_of(60_000)]
+    [(0, 120000), (60000, 180000)]
+    """
+
+    specs: tuple[WindowSpec, ...]
+
+    @cached_property
+    def pane(self) -> int:
+        """Milliseconds of a pane."""
+        return gcd(*(spec.size for spec in self.specs), *(spec.slide for spec in self.specs))
+
+    @cached_property
+    def smallest(self) -> WindowSpec:
+        """The window that is judged most often: the shortest, the first where two are equal."""
+        return min(self.specs, key=lambda spec: spec.size)
+
+    def spans_of(self, pane_start: int) -> Iterator[Span]:
+        """Every window that holds the pane, window by window, by start."""
+        for spec in self.specs:
+            start = ((pane_start - spec.size) // spec.slide + 1) * spec.slide
+            while start <= pane_start:
+                yield Span(start + spec.size, spec.size, spec.text)
+                start += spec.slide
+
+    def panes_of(self, span: Span) -> range:
+        """The starts of the panes that make the window."""
+        return range(span.start, span.end, self.pane)
+
+    def first_end(self, ts: Ints) -> Ints:
+        """Shape (n,): the end of the first window to close of those that hold each time."""
+        return np.min([self._first_end(spec, ts) for spec in self.specs], axis=0)
+
+    def last_end(self, ts: Ints) -> Ints:
+        """Shape (n,): the end of the last window to close of those that hold each time."""
+        return np.max([ts // s.slide * s.slide + s.size for s in self.specs], axis=0)
+
+    def last_end_of(self, pane_start: int) -> int:
+        """The end of the last window that holds the pane."""
+        return max(pane_start // s.slide * s.slide + s.size for s in self.specs)
+
+    @staticmethod
+    def _first_end(spec: WindowSpec, ts: Ints) -> Ints:
+        return ((ts - spec.size) // spec.slide + 1) * spec.slide + spec.size
+
+
+def grid_of(specs: Sequence[WindowSpec]) -> Grid:
+    """The grid of a model's windows."""
+    return Grid(tuple(specs))

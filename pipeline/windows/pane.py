@@ -1,0 +1,163 @@
+"""A pane: all additive counters of one (model, version, segment, slice of event time).
+
+Panes merge by addition, whatever the order: panes of all partitions into a window, segments into
+a model. Rows that come when some windows that hold the pane are already closed are kept apart,
+under the time up to which windows are closed to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from inferwatch.events.reference import ReferenceProfile
+from pipeline.stats import (
+    ClassificationCounter,
+    LatencyCounter,
+    RegressionCounter,
+    ResourceCounter,
+)
+from pipeline.windows.counting import QualityCounter
+from pipeline.windows.inputs import InputCounts
+
+NO_REFERENCE = ""
+"""Stands for the fingerprint where rows are counted without a reference."""
+
+SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PaneKey:
+    """What a pane is about; `segment` is `key=value`, or empty for the whole model.
+
+    >>> PaneKey.parse(PaneKey("m", "7", "region=eu", 60_000).text()).start
+    60000
+    """
+
+    model: str
+    version: str
+    segment: str
+    start: int
+
+    def text(self) -> str:
+        """The key under which it is stored."""
+        return SEPARATOR.join((self.model, self.version, self.segment, str(self.start)))
+
+    @classmethod
+    def parse(cls, text: str) -> PaneKey:
+        """What `text` wrote."""
+        model, version, segment, start = text.split(SEPARATOR)
+        return cls(model, version, segment, int(start))
+
+
+@dataclass(slots=True)
+class Counts:
+    """The counters of a pane, or of a window: all that merges.
+
+    Attributes:
+        rows, duplicates, lost: about prediction rows.
+        joinable: rows that a label could find: sampled, with an id.
+        inputs: by the fingerprint of the reference counted against.
+    """
+
+    rows: int = 0
+    duplicates: int = 0
+    lost: int = 0
+    joinable: int = 0
+    inputs: dict[str, InputCounts] = field(default_factory=dict)
+    latency: LatencyCounter | None = None
+    resources: ResourceCounter | None = None
+    quality: QualityCounter | None = None
+
+    def merge(self, other: Counts) -> None:
+        """Add the counters of another pane; the other one stays as it is."""
+        self.rows += other.rows
+        self.duplicates += other.duplicates
+        self.lost += other.lost
+        self.joinable += other.joinable
+        for fingerprint, inputs in other.inputs.items():
+            mine = self.inputs.setdefault(fingerprint, InputCounts(inputs.reference))
+            mine.merge(inputs)
+        if other.latency is not None:
+            self.latency = self.latency or LatencyCounter()
+            self.latency.merge(other.latency)
+        if other.resources is not None:
+            self.resources = self.resources or ResourceCounter()
+            self.resources.merge(other.resources)
+        if other.quality is not None:
+            if self.quality is None:
+                self.quality = type(other.quality).restore(other.quality.snapshot())
+            else:
+                # Same model, same task: a changed task starts with new keys.
+                self.quality.merge(other.quality)  # type: ignore[arg-type]
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds no prediction, latency, resource or label."""
+        return not (self.rows or self.latency or self.resources or self.quality)
+
+    def snapshot(self) -> list[Any]:
+        """Plain values, for storage."""
+        return [
+            self.rows,
+            self.duplicates,
+            self.lost,
+            self.joinable,
+            {fingerprint: inputs.snapshot() for fingerprint, inputs in self.inputs.items()},
+            None if self.latency is None else self.latency.snapshot(),
+            None if self.resources is None else self.resources.snapshot(),
+            None
+            if self.quality is None
+            else [isinstance(self.quality, RegressionCounter), self.quality.snapshot()],
+        ]
+
+    @classmethod
+    def restore(cls, plain: list[Any], references: Mapping[str, ReferenceProfile]) -> Counts:
+        """What `snapshot` gave; `references` by fingerprint."""
+        rows, duplicates, lost, joinable, inputs, latency, resources, quality = plain
+        return cls(
+            rows,
+            duplicates,
+            lost,
+            joinable,
+            {f: InputCounts.restore(i, references.get(f)) for f, i in inputs.items()},
+            None if latency is None else LatencyCounter.restore(latency),
+            None if resources is None else ResourceCounter.restore(resources),
+            None
+            if quality is None
+            else (RegressionCounter if quality[0] else ClassificationCounter).restore(quality[1]),
+        )
+
+
+@dataclass(slots=True)
+class Pane:
+    """The counters of a pane, apart by the time up to which windows are closed to the rows.
+
+    Attributes:
+        counts: NEVER holds rows that every window takes; a later time T holds rows that only
+            windows which end after T take.
+    """
+
+    counts: dict[int, Counts] = field(default_factory=dict)
+
+    def at(self, closed_until: int) -> Counts:
+        """The counters for rows to which windows up to this end are closed."""
+        return self.counts.setdefault(closed_until, Counts())
+
+    def merge_into(self, window: Counts, end: int) -> None:
+        """Add what a window that ends at `end` takes of this pane."""
+        for closed_until, counts in self.counts.items():
+            if closed_until < end:
+                window.merge(counts)
+
+    def snapshot(self) -> dict[int, list[Any]]:
+        """Plain values, for storage."""
+        return {closed_until: counts.snapshot() for closed_until, counts in self.counts.items()}
+
+    @classmethod
+    def restore(
+        cls, plain: Mapping[int, list[Any]], references: Mapping[str, ReferenceProfile]
+    ) -> Pane:
+        """What `snapshot` gave."""
+        return cls({until: Counts.restore(c, references) for until, c in plain.items()})
