@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inferwatch.events.reference import ReferenceProfile
+from pipeline.labels.record import LabelRecord
 from pipeline.windows.pane import Pane
 from pipeline.windows.sequence import OriginSequence
 from pipeline.windows.watermark import NEVER
@@ -47,6 +48,7 @@ class PartitionState:
         models: the models that the partition carries: it counts for their watermark.
         origins: the numbers seen of each sender.
         panes: by the text of their key.
+        labels: of a labels partition: what each id was last said to be.
     """
 
     offset: int = -1
@@ -56,6 +58,7 @@ class PartitionState:
     origins: dict[str, OriginSequence] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     panes: dict[str, Pane] = field(default_factory=dict)
+    labels: dict[str, LabelRecord] = field(default_factory=dict)
 
     def head(self) -> list[Any]:
         """Everything but the panes, as plain values: small, written with every step."""
@@ -73,9 +76,10 @@ class PartitionState:
         offset: int,
         head: list[Any],
         panes: Mapping[str, Mapping[int, list[Any]]],
+        labels: Mapping[str, list[Any]],
         references: Mapping[str, ReferenceProfile],
     ) -> PartitionState:
-        """What `head` and the panes' snapshots gave."""
+        """What `head` and the snapshots of panes and labels gave."""
         from_start, high_ts, models, origins, totals = head
         return cls(
             offset,
@@ -85,4 +89,5 @@ class PartitionState:
             {origin: OriginSequence.restore(seen) for origin, seen in origins.items()},
             Totals.restore(totals),
             {key: Pane.restore(plain, references) for key, plain in panes.items()},
+            {identity: LabelRecord.restore(plain) for identity, plain in labels.items()},
         )

@@ -134,4 +134,5 @@ def _numbers(column: Column, at: Ints) -> list[float]:
 
 def unpack_all(stored: Any) -> list[FoundPrediction]:
     """The rows kept under one id."""
-    return [FoundPrediction.unpack(item) for item in msgpack.unpackb(stored)] if stored else []
+    # Redis' own MessagePack writes byte strings as text: the outer list is read as bytes.
+    return [FoundPrediction.unpack(item) for item in msgpack.unpackb(stored, raw=True)]

@@ -1,0 +1,305 @@
+"""The commit protocol: how a record counts exactly once, whatever is killed.
+
+Each input partition has one owner. A step of the owner is, in this order:
+
+    1. load      where nothing is loaded: what Redis holds; a partition without state gets an
+                 empty one first, so that a flush before the first write is seen
+    2. skip      records at or below the stored offset: they are counted already
+    3. mend      a first record above the stored offset + 1 shows a hole: the range is read from
+                 the log with a plain consumer
+    4. fold      decode the records and count them in panes, in memory
+    5. keep      predictions that labels may find, idempotently; rejected records as dead letters
+    6. write     panes, watermark, senders' numbers, dirty marks and the offset they include, in
+                 one compare-and-set that names the generation it builds on
+    7. notify    the evaluator (only a wake-up: the dirty marks are the truth)
+    8. acknowledge the records to Kafka (only a hint: Redis is the truth for position)
+
+Killed between any two: the successor loads what step 6 wrote last and reads on from there.
+A refused write means that Redis holds another history (another owner wrote, or Redis lost its
+last second): the owner drops its state, loads what is stored and reads on to where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from inferwatch.events.deadletter import DeadLetter
+from pipeline.decode import Decoded, Decoder, RawRecord
+from pipeline.labels.kept import KeptPrediction
+from pipeline.partition import PartitionState
+from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.state.keys import SourcePartition
+from pipeline.state.kept import KeptStore
+from pipeline.state.packing import pack, unpack
+from pipeline.state.partitions import PartitionStore, Step, new_generation
+
+log = logging.getLogger(__name__)
+
+MAX_STEP_RECORDS = 2_000
+MAX_STEP_BYTES = 16 * 1024 * 1024
+MAX_INBOX_BYTES = 32 * 1024 * 1024
+IDLE_LOAD_S = 3.0
+CHECK_EVERY_S = 1.0
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one fold changed and step 6 writes."""
+
+    dirty: set[str] = field(default_factory=set)
+    kept: list[KeptPrediction] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+
+
+class Work(Protocol):
+    """What an owner does with decoded records: fold events, or join labels."""
+
+    async def fold(self, state: PartitionState, decoded: Decoded, through: int) -> Changes:
+        """Count the records."""
+
+    async def idle(self, state: PartitionState) -> Changes:
+        """What is to do when no record has come (open labels are looked up again)."""
+
+    def expired(self, state: PartitionState) -> tuple[list[str], list[str]]:
+        """Panes and label records that nothing needs any more."""
+
+
+class Log(Protocol):
+    """The log of a partition, outside the consumer group; blocking."""
+
+    def bounds(self, source: SourcePartition) -> tuple[int, int]:
+        """(first offset held, offset after the last)."""
+
+    def read(self, source: SourcePartition, first: int, after: int) -> Iterator[list[RawRecord]]:
+        """The records with `first` <= offset < `after`, in stretches."""
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A record that Kafka delivered, and how to acknowledge it."""
+
+    record: RawRecord
+    acknowledge: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the owners of all partitions share."""
+
+    store: PartitionStore
+    kept: KeptStore
+    log: Log
+    references: ReferenceCatalog
+    first_offset: Callable[[SourcePartition], int]
+    send_dead_letters: Callable[[Sequence[DeadLetter]], Awaitable[None]]
+    notify: Callable[[set[str]], Awaitable[None]]
+    now_ms: Callable[[], int]
+
+
+class Refused(Exception):
+    """Redis did not take a step: it holds another history."""
+
+
+class PartitionOwner:
+    """Owns one input partition: takes its records in, counts them, writes, acknowledges."""
+
+    def __init__(
+        self, source: SourcePartition, decoder: Decoder, work: Work, around: Surroundings
+    ) -> None:
+        """Own this partition; nothing is loaded before the first record, or 3 s without one."""
+        self.source = source
+        self.last_record_at = around.now_ms()
+        self._decoder = decoder
+        self._work = work
+        self._around = around
+        self._state: PartitionState | None = None
+        self._generation = ""
+        self._inbox: deque[_Arrival] = deque()
+        self._inbox_bytes = 0
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._position = -1
+        self._opened_at = asyncio.get_running_loop().time()
+        self._checked_at = self._opened_at
+        self._lock = asyncio.Lock()
+
+    @property
+    def offset(self) -> int | None:
+        """The last offset that is counted and stored; None before anything is loaded."""
+        return None if self._state is None else self._state.offset
+
+    async def take(self, record: RawRecord, acknowledge: Callable[[], object]) -> None:
+        """Take a delivered record in; waits while the inbox is full."""
+        await self._room.wait()
+        self._inbox.append(_Arrival(record, acknowledge))
+        self._inbox_bytes += len(record.value or b"")
+        self._position = record.offset + 1
+        self.last_record_at = self._around.now_ms()
+        self._arrived.set()
+        if self._inbox_bytes > MAX_INBOX_BYTES:
+            self._room.clear()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until a record has come, or the time is over."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._arrived.wait()
+        except TimeoutError:
+            return
+
+    async def step(self) -> None:
+        """One step of the protocol; safe to call again after any exception.
+
+        Raises:
+            Refused: Redis holds another history; the next step loads it.
+        """
+        async with self._lock:
+            try:
+                await self._step()
+            except BaseException:
+                # The outcome of a write may be unknown: what Redis holds decides.
+                self._state = None
+                raise
+
+    async def _step(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._state is None:
+            if not self._inbox and self._position < 0 and now - self._opened_at < IDLE_LOAD_S:
+                return
+            await self._load()
+        state = self._state
+        assert state is not None
+        if now - self._checked_at >= CHECK_EVERY_S:
+            self._checked_at = now
+            if await self._around.store.generation(self.source) != self._generation:
+                raise Refused(f"{self.source}: Redis no longer holds what was written last")
+        batch = self._next_batch()
+        counted = [arrival for arrival in batch if arrival.record.offset <= state.offset]
+        fresh = [arrival for arrival in batch if arrival.record.offset > state.offset]
+        goal = fresh[0].record.offset if fresh else self._position
+        if goal > state.offset + 1:
+            await self._mend(state, goal)
+        try:
+            await self._count(state, [arrival.record for arrival in fresh])
+        except BaseException:
+            self._put_back(fresh)
+            raise
+        for arrival in (*counted, *fresh):
+            arrival.acknowledge()
+
+    async def _load(self) -> None:
+        around = self._around
+        stored = await around.store.load(self.source)
+        if stored is None:
+            first = await asyncio.to_thread(around.first_offset, self.source)
+            empty = PartitionState(offset=first - 1, from_start=first == 0)
+            generation = new_generation()
+            head = pack(empty.head())
+            if not await around.store.begin(self.source, generation, empty.offset, head):
+                raise Refused(f"{self.source}: another owner began it")
+            self._state, self._generation = empty, generation
+        else:
+            what = f"the state of {self.source}"
+            self._state = await asyncio.to_thread(
+                lambda: PartitionState.restore(
+                    stored.offset,
+                    unpack(stored.head, what),
+                    {key: unpack(pane, what) for key, pane in stored.panes.items()},
+                    {identity: unpack(label, what) for identity, label in stored.labels.items()},
+                    around.references.by_fingerprint,
+                )
+            )
+            self._generation = stored.generation
+        if self._position < 0:
+            # Nothing was delivered: what an idle partition lost is otherwise never read again.
+            _, self._position = await asyncio.to_thread(around.log.bounds, self.source)
+        log.info("%s: loaded at offset %d", self.source, self._state.offset)
+
+    async def _mend(self, state: PartitionState, goal: int) -> None:
+        """Read what lies between the stored offset and `goal` from the log."""
+        first = state.offset + 1
+        log.info("%s: reading offsets %d to %d from the log", self.source, first, goal - 1)
+        stretches = self._around.log.read(self.source, first, goal)
+        while (records := await asyncio.to_thread(next, stretches, None)) is not None:
+            await self._count(state, records)
+        if state.offset < goal - 1:
+            # The rest holds no record: retention, compaction or transaction marks.
+            state.offset = goal - 1
+            await self._write(state, Changes())
+
+    async def _count(self, state: PartitionState, records: Sequence[RawRecord]) -> None:
+        """Steps 4 to 7."""
+        around = self._around
+        if records:
+            through = records[-1].offset
+            now = around.now_ms()
+            decoded = await asyncio.to_thread(self._decoder.decode, records, now)
+            changes = await self._work.fold(state, decoded, through)
+            if changes.kept:
+                await around.kept.keep(self.source, changes.kept)
+            if decoded.rejected:
+                await around.send_dead_letters(decoded.rejected)
+        else:
+            changes = await self._work.idle(state)
+        if records or changes.dirty or changes.labels:
+            await self._write(state, changes)
+        if changes.dirty:
+            await around.notify({key.split("\x1f", 1)[0] for key in changes.dirty})
+
+    async def _write(self, state: PartitionState, changes: Changes) -> None:
+        panes_gone, labels_gone = self._work.expired(state)
+        for key in panes_gone:
+            state.panes.pop(key, None)
+        for identity in labels_gone:
+            state.labels.pop(identity, None)
+        generation = new_generation()
+        step = await asyncio.to_thread(
+            lambda: Step(
+                expected=self._generation,
+                generation=generation,
+                offset=state.offset,
+                head=pack(state.head()),
+                panes={
+                    key: pack(state.panes[key].snapshot())
+                    for key in changes.dirty
+                    if key in state.panes
+                },
+                labels={
+                    identity: pack(state.labels[identity].snapshot())
+                    for identity in changes.labels
+                    if identity in state.labels
+                },
+                dirty={key: generation for key in changes.dirty},
+                panes_gone=panes_gone,
+                labels_gone=labels_gone,
+            )
+        )
+        if not await self._around.store.write(self.source, step):
+            raise Refused(f"{self.source}: Redis holds another history than this owner's")
+        self._generation = generation
+
+    def _next_batch(self) -> list[_Arrival]:
+        batch: list[_Arrival] = []
+        size = 0
+        while self._inbox and len(batch) < MAX_STEP_RECORDS and size < MAX_STEP_BYTES:
+            arrival = self._inbox.popleft()
+            size += len(arrival.record.value or b"")
+            batch.append(arrival)
+        self._inbox_bytes -= size
+        if not self._inbox:
+            self._arrived.clear()
+        if self._inbox_bytes <= MAX_INBOX_BYTES:
+            self._room.set()
+        return batch
+
+    def _put_back(self, arrivals: Sequence[_Arrival]) -> None:
+        self._inbox.extendleft(reversed(arrivals))
+        self._inbox_bytes += sum(len(arrival.record.value or b"") for arrival in arrivals)
+        if self._inbox:
+            self._arrived.set()
