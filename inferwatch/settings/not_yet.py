@@ -1,0 +1,50 @@
+"""The keys of the config that this version reads but does not act on yet.
+
+`config check` warns of each one that a file uses: nothing is silently ignored. A line goes when
+the code that acts on its key comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inferwatch.settings.document import Document, Mistake, Path
+
+TEXT = "warning: this version does not act on it yet"
+
+# Dotted keys; `*` is any one key or list position, ` = ` asks for a value too.
+NOT_YET = (
+    "redis.cluster = true",
+    "redis.sentinel",
+    "models.*.labels.sample",
+    "models.*.labels.memory",
+    "rules.*.when = unusual",
+    "rules.*.slo",
+    "alerting.budget",
+    "bridge",
+    "sidecar.spool",
+    "notify.receivers.*.slack_configs",
+    "notify.receivers.*.pagerduty_configs",
+    "notify.receivers.*.email_configs",
+    "notify.receivers.*.opsgenie_configs",
+    "notify.receivers.*.msteams_configs",
+    "notify.receivers.*.alertmanager_configs",
+    "notify.receivers.*.kafka_configs",
+    "notify.receivers.*.apprise_configs",
+)
+
+
+def unused_keys(document: Document, patterns: tuple[str, ...] = NOT_YET) -> Iterator[Mistake]:
+    """A warning for each key of the document that nothing acts on."""
+    for pattern in patterns:
+        keys, _, value = pattern.partition(" = ")
+        parts = keys.split(".")
+        for path in document.paths():
+            if _fits(path, parts) and (not value or document.value_at(path) == value):
+                yield Mistake(document.key_place(path), path, TEXT)
+
+
+def _fits(path: Path, parts: list[str]) -> bool:
+    return len(path) == len(parts) and all(
+        part in ("*", key) for key, part in zip(path, parts, strict=True)
+    )
