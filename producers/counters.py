@@ -1,0 +1,87 @@
+"""The producer's own counters, and their Prometheus text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+Labels = tuple[tuple[str, str], ...]
+
+PREFIX = "inferwatch_sidecar_"
+
+_HELP = {
+    "requests_total": "Requests that passed, by status class.",
+    "connections_total": "Client connections.",
+    "connections_open": "Client connections that are open now.",
+    "untapped_connections_total": "Connections whose bytes pass without being read, by reason.",
+    "bytes_total": "Bytes that passed, by direction.",
+    "exchanges_total": "Exchanges that were read, by protocol.",
+    "tap_errors_total": "Failures while reading a copy; the traffic was not touched.",
+    "payloads_dropped_total": "Exchanges that gave no prediction, by reason.",
+    "rows_published_total": "Rows that the broker has taken, by topic.",
+    "rows_dropped_total": "Rows that never reached the broker, by topic and reason.",
+    "rows_sampled_out_total": "Prediction rows that the sample left out.",
+    "batches_resent_total": "Batches that had to be sent again.",
+    "queue_bytes": "Bytes that wait in memory.",
+    "queue_limit_bytes": "Bytes that may wait in memory.",
+    "kafka_up": "Whether the broker took the last batch.",
+    "kafka_errors_total": "Failures to reach the broker or to deliver a batch.",
+}
+
+
+class Counters:
+    """Counters and gauges by name and labels; any thread may add.
+
+    >>> counters = Counters()
+    >>> counters.add("requests_total", status="2xx")
+    >>> counters.add("requests_total", 2, status="2xx")
+    >>> counters.get("requests_total", status="2xx")
+    3
+    """
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self._counts: dict[tuple[str, Labels], int] = {}
+        self._gauges: dict[str, Callable[[], float]] = {}
+        self._lock = Lock()
+
+    def add(self, name: str, by: int = 1, /, **labels: str) -> None:
+        """Count `by` more."""
+        key = (name, tuple(sorted(labels.items())))
+        with self._lock:
+            self._counts[key] = self._counts.get(key, 0) + by
+
+    def get(self, name: str, /, **labels: str) -> int:
+        """One count, 0 before the first `add`."""
+        return self._counts.get((name, tuple(sorted(labels.items()))), 0)
+
+    def total(self, name: str, /) -> int:
+        """The sum of a counter over all its labels."""
+        with self._lock:
+            return sum(n for (which, _), n in self._counts.items() if which == name)
+
+    def gauge(self, name: str, read: Callable[[], float], /) -> None:
+        """Have `read` called whenever the text is asked for."""
+        self._gauges[name] = read
+
+    def prometheus(self) -> str:
+        """All of it in the Prometheus text format 0.0.4."""
+        with self._lock:
+            counts = sorted(self._counts.items())
+        series: dict[str, list[str]] = {}
+        for (name, labels), count in counts:
+            text = ",".join(f'{k}="{_escape(v)}"' for k, v in labels)
+            series.setdefault(name, []).append(f"{{{text}}} {count}" if text else f" {count}")
+        for name, read in self._gauges.items():
+            series.setdefault(name, []).append(f" {read():g}")
+        lines = []
+        for name, samples in sorted(series.items()):
+            kind = "counter" if name.endswith("_total") else "gauge"
+            lines.append(f"# HELP {PREFIX}{name} {_HELP.get(name, name)}")
+            lines.append(f"# TYPE {PREFIX}{name} {kind}")
+            lines.extend(f"{PREFIX}{name}{sample}" for sample in samples)
+        return "\n".join(lines) + "\n"
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

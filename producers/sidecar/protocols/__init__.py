@@ -1,0 +1,1 @@
+"""What the sidecar understands: one protocol a file, told apart by `recognise`."""

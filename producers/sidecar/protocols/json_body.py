@@ -1,0 +1,81 @@
+"""JSON bodies: strict ones fast, and those with NaN and Infinity as well."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from producers.sidecar.protocols.protocol import UndecodableError
+
+
+def read_json(body: bytes | None) -> Any:
+    """The value of a JSON body.
+
+    TensorFlow Serving sends the bare words NaN and Infinity, which orjson rejects: those bodies,
+    and texts with half a surrogate pair, are read again by the standard library.
+
+    Raises:
+        UndecodableError: there is no body, or it is no JSON.
+
+    >>> read_json(b'{"a": NaN}')
+    {'a': nan}
+    """
+    if body is None:
+        raise UndecodableError("no_body")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise UndecodableError("no_json") from None
+
+
+def read_object(body: bytes | None) -> dict[str, Any]:
+    """The JSON object of a body; of a structured CloudEvent, its `data`.
+
+    >>> read_object(b'{"specversion": "1.0", "id": "7", "data": {"x": 1}}')
+    {'x': 1}
+    """
+    value = read_json(body)
+    if isinstance(value, dict) and "specversion" in value and isinstance(value.get("data"), dict):
+        value = value["data"]
+    if not isinstance(value, dict):
+        raise UndecodableError("no_object")
+    return value
+
+
+def text_id(value: Any) -> str | None:
+    """An id as text: a whole number is its decimal text, anything but that or a text is none.
+
+    >>> text_id(17), text_id(""), text_id("a")
+    ('17', None, 'a')
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value)
+    return value if isinstance(value, str) and value else None
+
+
+def error_text(body: bytes | None) -> str | None:
+    """The server's own words: `error`, `detail` or `message` of an object, else the plain text.
+
+    >>> error_text(b'{"error": "no such model"}'), error_text(b"Internal Server Error")
+    ('no such model', 'Internal Server Error')
+    """
+    if not body:
+        return None
+    try:
+        value = read_json(body)
+    except UndecodableError:
+        return body[:2048].decode("utf-8", "replace")
+    if isinstance(value, dict):
+        for key in ("error", "detail", "message"):
+            if value.get(key):
+                value = value[key]
+                break
+    return value if isinstance(value, str) else orjson.dumps(value, default=str)[:2048].decode()

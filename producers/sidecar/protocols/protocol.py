@@ -1,0 +1,94 @@
+"""The interface of a protocol: which exchanges are its own, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from producers.sidecar.exchange import Exchange, Headers
+
+Value = Any
+"""What stands at one place of an input: a number, a text, a boolean, None, or something odd."""
+
+
+class UndecodableError(Exception):
+    """The copy does not say what its protocol promises; `reason` is a short class for counting."""
+
+    def __init__(self, reason: str) -> None:
+        """Remember the reason."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """The two bodies, free of content encodings; None where the copy is not whole."""
+
+    request: bytes | None
+    response: bytes | None
+
+
+@dataclass(slots=True, kw_only=True)
+class DecodedExchange:
+    """What an exchange says, in rows.
+
+    Attributes:
+        model, version: None where the wire names none.
+        id: from the bodies only (headers are the same for all protocols, see `ids`).
+        names: of the input columns; None where the wire names none.
+        inputs: rows x columns; None where the request cannot be read as rows.
+        outputs: by name (an unnamed one is ""), one item a row: a scalar, a list of scores, or
+            scores by class.
+        error: the server's own words about its failure.
+    """
+
+    model: str | None = None
+    version: str | None = None
+    id: str | None = None
+    names: Sequence[str] | None = None
+    inputs: Sequence[Sequence[Value]] | None = None
+    outputs: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def rows(self) -> int | None:
+        """How many predictions were asked for."""
+        return None if self.inputs is None else len(self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedNames:
+    """Names of a model's input columns, from an answer that described the model."""
+
+    model: str
+    version: str | None
+    names: tuple[str, ...]
+
+
+@runtime_checkable
+class WireProtocol(Protocol):
+    """One way to speak to a model server.
+
+    Attributes:
+        name: as in `sidecar.protocol` of the config.
+        reads_bodies: whether `decode` wants the bodies; else none is kept.
+        is_inference: whether its exchanges are requests for predictions, which make events.
+    """
+
+    name: str
+    reads_bodies: bool
+    is_inference: bool
+
+    def matches(self, method: str, path: str, headers: Headers) -> bool:
+        """Whether this request is its own; runs on the request path, so it must be quick."""
+
+    def target(self, path: str) -> tuple[str | None, str | None]:
+        """Model and version that the path names."""
+
+    def decode(self, exchange: Exchange, bodies: Bodies) -> DecodedExchange | LearnedNames:
+        """What it says.
+
+        Raises:
+            UndecodableError: the bodies are not what the protocol promises.
+        """

@@ -1,0 +1,42 @@
+"""Which protocol a request speaks: the first one that takes it for its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from inferwatch.settings.sidecar import SidecarSettings
+from producers.sidecar.exchange import Exchange
+from producers.sidecar.protocols import undecoded
+from producers.sidecar.protocols.kserve_v1 import KServeV1
+from producers.sidecar.protocols.open_inference_v2 import OpenInferenceV2, OpenInferenceV2Metadata
+from producers.sidecar.protocols.protocol import WireProtocol
+
+DECODED: tuple[WireProtocol, ...] = (OpenInferenceV2(), KServeV1(), OpenInferenceV2Metadata())
+
+
+def recogniser(settings: SidecarSettings) -> Callable[[Exchange], WireProtocol | None]:
+    """What understands a request: every protocol with `auto`, else the configured one alone.
+
+    >>> recognise = recogniser(SidecarSettings(protocol="kserve-v1"))
+    >>> recognise(Exchange(method="POST", target="/v1/models/m:predict")).name
+    'kserve-v1'
+    >>> recognise(Exchange(method="POST", target="/v2/models/m/infer")) is None
+    True
+    """
+    known: list[WireProtocol] = [*DECODED, *undecoded.ALL]
+    if settings.protocol != "auto":
+        known = [protocol for protocol in known if protocol.name == settings.protocol]
+    routes: list[WireProtocol] = [
+        undecoded.UndecodedProtocol("json", re.escape(route.path)) for route in settings.routes
+    ]
+    known = routes + known
+
+    def recognise(exchange: Exchange) -> WireProtocol | None:
+        method, path, headers = exchange.method, exchange.path, exchange.request.headers
+        for protocol in known:
+            if protocol.matches(method, path, headers):
+                return protocol
+        return None
+
+    return recognise

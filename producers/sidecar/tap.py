@@ -1,0 +1,247 @@
+"""The tap on one client connection: copies of what passed, cut into exchanges.
+
+It only ever looks at bytes that have already been passed on. Whatever it cannot read (another
+protocol, HTTP/2, a tunnel, a malformed head) makes it blind for the rest of the connection: the
+traffic goes on, nothing more is learned from it, and that is counted by reason.
+
+Pipelined requests are answered in order, so the exchanges that wait form a queue: requests join
+at its end, the answer that arrives belongs to its head.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from producers.budget import ByteBudget
+from producers.counters import Counters
+from producers.sidecar.exchange import Exchange, Message
+from producers.sidecar.http1 import NotHttpError, RequestReader, ResponseReader, Tunnel
+from producers.sidecar.protocols.protocol import WireProtocol
+
+# What a piece of a body costs beside its bytes, roughly: a stream of tiny chunks must be bounded.
+PIECE_OVERHEAD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TapRules:
+    """What every tap of one sidecar shares.
+
+    Attributes:
+        recognise: what understands a request, by method, path and headers; None for nothing.
+        deliver: takes a finished exchange; must not block, must not raise.
+        mint: the id to put on an answer, None for none; absent when ids are not minted.
+        body_limit: bytes of one body that are kept at most.
+        reserve: bytes of the budget that copies leave to the events.
+    """
+
+    recognise: Callable[[Exchange], WireProtocol | None]
+    deliver: Callable[[Exchange], None]
+    budget: ByteBudget
+    counters: Counters
+    body_limit: int
+    reserve: int = 0
+    mint: Callable[[Exchange], str | None] | None = None
+    wall_ms: Callable[[], int] = lambda: int(time.time() * 1000)
+
+
+class Tap:
+    """Follows one connection in both directions; `now` is always monotonic seconds."""
+
+    def __init__(self, rules: TapRules) -> None:
+        """Begin with the first byte of a connection."""
+        self._rules = rules
+        self._waiting: deque[Exchange] = deque()
+        self._in_doubt: list[Exchange] | None = None
+        self._requests = RequestReader(self)
+        self._responses = ResponseReader(self)
+        self.blind: str | None = None
+        self.now = 0.0
+
+    # ---- what the splice tells
+
+    def request(self, data: bytes, now: float) -> None:
+        """Bytes of the client, already passed on."""
+        if self.blind is None:
+            self.now = now
+            self._read(self._requests.feed, data)
+
+    def response(self, data: bytes, now: float) -> None:
+        """Bytes of the upstream, already passed on."""
+        if self.blind is None:
+            self.now = now
+            careful = self._responses.feed_by_lines if self._headless() else self._responses.feed
+            self._read(careful, data)
+
+    def response_to_mark(self, data: bytes, now: float) -> bytes:
+        """Bytes of the upstream, to be passed on with the minted header where one belongs."""
+        if self.blind is not None:
+            return data
+        self.now = now
+        marked = bytearray()
+        for line in _lines(data):
+            header = self._header_before(line)
+            if header is not None:
+                marked += header
+            marked += line
+            if self.blind is None:
+                self._read(self._responses.feed_by_lines, line)
+        return bytes(marked)
+
+    def answered_here(self, status: int, error: str, now: float) -> None:
+        """The sidecar has answered the oldest request itself; the others have failed with it."""
+        self.now = now
+        self._fail_all(status, error)
+
+    def client_half_closed(self) -> None:
+        """The client has ended its half: whether it still listens is known later (`settle`)."""
+        if self._waiting:
+            self._in_doubt = []
+
+    def settle(self, *, gone: bool) -> None:
+        """Deliver what ended after the client's half close; `gone`: it did not listen any more."""
+        in_doubt, self._in_doubt = self._in_doubt or [], None
+        for exchange in in_doubt:
+            if gone:
+                exchange.status, exchange.error = 499, "client_closed"
+            self._rules.deliver(exchange)
+
+    def client_gone(self, now: float) -> None:
+        """The client's connection is over; what it still waited for has no reader."""
+        self.now = now
+        self._fail_all(499, "client_closed")
+
+    def upstream_gone(self, now: float, *, reset: bool) -> None:
+        """The upstream's connection is over: this ends a body that runs until the close."""
+        self.now = now
+        if self._responses.runs_until_close and not reset:
+            self.response_ended()
+        self._fail_all(502, "upstream_reset" if reset else "upstream_closed")
+
+    def go_blind(self, reason: str) -> None:
+        """Read no more of this connection, and keep nothing of it."""
+        self.blind = reason
+        self._rules.counters.add("untapped_connections_total", reason=reason)
+        for exchange in self._waiting:
+            self.forget_body(exchange.request)
+            self.forget_body(exchange.response)
+        self._waiting.clear()
+
+    @property
+    def waiting(self) -> Exchange | None:
+        """The oldest request without a whole answer."""
+        return self._waiting[0] if self._waiting else None
+
+    @property
+    def has_answer_begun(self) -> bool:
+        """Whether a byte of the oldest request's answer has passed."""
+        return self._responses.mid_message
+
+    # ---- what the two readers find
+
+    def request_began(self, exchange: Exchange) -> None:
+        """A request's head is whole."""
+        exchange.protocol = self._rules.recognise(exchange)
+        self._waiting.append(exchange)
+
+    def keep(self, exchange: Exchange, message: Message, piece: bytes) -> None:
+        """Keep a piece of a body, within the bounds."""
+        message.size += len(piece)
+        if message.cut is not None:
+            return
+        protocol = exchange.protocol
+        if protocol is None or not protocol.reads_bodies:
+            message.cut = "not_read"
+            return
+        cost = len(piece) + PIECE_OVERHEAD
+        if message.size > self._rules.body_limit:
+            self.forget_body(message)
+            message.cut = "oversized"
+        elif not self._rules.budget.take(cost, reserve=self._rules.reserve):
+            self.forget_body(message)
+            message.cut = "queue_full"
+        else:
+            message.kept += cost
+            message.body.append(piece)
+
+    def forget_body(self, message: Message) -> None:
+        """Give back what is held of a body."""
+        self._rules.budget.give(message.kept)
+        message.kept = 0
+        message.body.clear()
+
+    def response_ended(self) -> None:
+        """The answer to the oldest request is whole."""
+        exchange = self._waiting.popleft()
+        exchange.response.complete = True
+        self._end(exchange)
+
+    # ---- endings
+
+    def _end(self, exchange: Exchange) -> None:
+        exchange.ended = exchange.response.ended = self.now
+        exchange.ended_at = self._rules.wall_ms()
+        if not exchange.request.complete:
+            # Answered before it was sent to the end: what is still to come is not its own any more.
+            self._requests.detach(exchange)
+            exchange.request.cut = exchange.request.cut or "unfinished"
+        family = f"{exchange.status // 100}xx" if exchange.status else "none"
+        self._rules.counters.add("requests_total", status=family)
+        if exchange.protocol is None:
+            self.forget_body(exchange.request)
+            self.forget_body(exchange.response)
+        elif self._in_doubt is None:
+            self._rules.deliver(exchange)
+        else:
+            self._in_doubt.append(exchange)
+
+    def _fail_all(self, status: int, error: str) -> None:
+        while self._waiting:
+            exchange = self._waiting.popleft()
+            begun = exchange.status is not None
+            if begun and status == 502:
+                error = "upstream_truncated"
+            else:
+                exchange.status = status
+            exchange.error = error
+            self._end(exchange)
+
+    # ---- reading
+
+    def _headless(self) -> bool:
+        return any(e.method in ("HEAD", "CONNECT") for e in self._waiting)
+
+    def _read(self, feed: Callable[[bytes], None], data: bytes) -> None:
+        try:
+            feed(data)
+        except Tunnel:
+            self.go_blind("tunnel")
+        except NotHttpError as error:
+            self.go_blind(error.reason)
+
+    def _header_before(self, line: bytes) -> bytes | None:
+        """The minted header, where `line` is the empty one that ends a final answer's head."""
+        exchange = self.waiting
+        mint = self._rules.mint
+        if (
+            mint is None
+            or exchange is None
+            or exchange.protocol is None
+            or line.strip() != b""
+            or not self._responses.in_final_head
+        ):
+            return None
+        exchange.response.headers = self._responses.headers
+        exchange.minted = mint(exchange)
+        if exchange.minted is None:
+            return None
+        return f"X-Inference-Id: {exchange.minted}\r\n".encode()
+
+
+def _lines(data: bytes) -> list[bytes]:
+    lines = data.split(b"\n")
+    last = lines.pop()
+    whole = [line + b"\n" for line in lines]
+    return [*whole, last] if last else whole
