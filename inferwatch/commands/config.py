@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
 from inferwatch.commands.options import config_option
 from inferwatch.errors import UsageError
@@ -16,7 +17,8 @@ def command() -> None:
 @command.command()
 @click.argument("file", required=False)
 @config_option
-def check(file: str | None, config: str | None) -> None:
+@click.pass_context
+def check(ctx: click.Context, file: str | None, config: str | None) -> None:
     """Check the config FILE (- reads standard input), or the one of -c.
 
     Mistakes are listed on standard error, one a line, and the exit code is 2. What is legal but
@@ -27,7 +29,8 @@ def check(file: str | None, config: str | None) -> None:
     source = file or config
     if source is None:
         raise UsageError("which config? inferwatch config check FILE, or - for standard input")
-    if file is not None and config is not None and file != config:
+    both = file is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE
+    if both and file != config:
         raise UsageError(f"two configs, {file} and {config}: check one at a time")
     for line in load(source).warnings:
         click.echo(line)

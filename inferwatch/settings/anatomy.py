@@ -32,7 +32,7 @@ def section_at(root: type[Section], path: tuple[str | int, ...]) -> type[Section
     for part in path:
         if here is None:
             return None
-        name = here.keys().get(part) if isinstance(part, str) else None
+        name = here.known_keys().get(part) if isinstance(part, str) else None
         if name is not None:
             here = section_in(here.model_fields[name].annotation)
     return here
@@ -43,7 +43,7 @@ def description(root: type[Section], path: tuple[str | int, ...]) -> str:
     if not path or not isinstance(path[-1], str):
         return ""
     section = section_at(root, path[:-1])
-    name = section.keys().get(path[-1]) if section is not None else None
+    name = section.known_keys().get(path[-1]) if section is not None else None
     if section is None or name is None:
         return ""
     return " ".join((section.model_fields[name].description or "").split())

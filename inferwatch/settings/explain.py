@@ -93,7 +93,7 @@ def _words(details: ErrorDetails, cause: Any) -> str:
 
 def _unknown_key(root: type[Section], path: Path) -> str:
     section = section_at(root, path[:-1])
-    allowed = sorted(section.keys()) if section is not None else []
+    allowed = sorted(section.known_keys()) if section is not None else []
     near = get_close_matches(str(path[-1]), allowed, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return f"unknown key; {hint}allowed are {', '.join(allowed)}"

@@ -128,7 +128,7 @@ def _removed(data: Any, path: KeyPath) -> bool:
     if not isinstance(data, dict) or key not in data:
         return False
     section = section_at(Settings, path[:-1])
-    known = section is None or key in section.keys()
+    known = section is None or key in section.known_keys()
     if known and isinstance(data[key], dict | list):
         return False
     del data[key]
@@ -177,7 +177,7 @@ def _surprises(settings: Settings, document: Document) -> Iterator[Mistake]:
 def _remarks(section: Section) -> Iterator[Remark]:
     """The surprises of a section and of all below it, with their whole paths."""
     yield from section.surprises()
-    for key, name in section.keys().items():
+    for key, name in section.known_keys().items():
         yield from _below(getattr(section, name), (key,))
 
 

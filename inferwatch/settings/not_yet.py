@@ -22,15 +22,6 @@ NOT_YET = (
     "rules.*.slo",
     "alerting.budget",
     "bridge",
-    "sidecar.spool",
-    "notify.receivers.*.slack_configs",
-    "notify.receivers.*.pagerduty_configs",
-    "notify.receivers.*.email_configs",
-    "notify.receivers.*.opsgenie_configs",
-    "notify.receivers.*.msteams_configs",
-    "notify.receivers.*.alertmanager_configs",
-    "notify.receivers.*.kafka_configs",
-    "notify.receivers.*.apprise_configs",
 )
 
 

@@ -54,7 +54,7 @@ class Section(BaseModel):
         yield from ()
 
     @classmethod
-    def keys(cls) -> dict[str, str]:
+    def known_keys(cls) -> dict[str, str]:
         """The config's keys of this section, with the name of the field each one fills."""
         return {field.alias or name: name for name, field in cls.model_fields.items()}
 
@@ -63,5 +63,5 @@ class Section(BaseModel):
     def _drop_empty_keys(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        known = cls.keys()
+        known = cls.known_keys()
         return {k: v for k, v in value.items() if v is not None or k not in known}
