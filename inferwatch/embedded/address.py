@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,15 +29,13 @@ def publish_address(file: Path, address: str) -> None:
 def wait_for_signal(alive: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Run the block, then wait for SIGTERM or SIGINT; neither ends the process by itself.
 
-    One that comes while the block runs is kept until its end. When `alive` says no, the process
-    ends with exit code 1.
+    One that comes while the block runs counts at its end. When `alive` says no, the process ends
+    with exit code 1.
     """
-    ending = {signal.SIGTERM, signal.SIGINT}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-    try:
-        yield
-        while signal.sigtimedwait(ending, _LOOK_S) is None:
-            if not alive():
-                raise SystemExit("the server ended by itself")
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    yield
+    while not ended.wait(_LOOK_S):
+        if not alive():
+            raise SystemExit("the server ended by itself")
