@@ -9,25 +9,23 @@ from inferwatch.settings.types import WindowSpec
 
 
 class WatchedModel(Protocol):
-    """The settings of one model, as far as it is judged by them.
-
-    Attributes:
-        windows: the windows that are computed, as configured.
-        expect: `accuracy`, `train_accuracy` … that the owner promised; wins over the reference.
-        tags: merged into the labels of the model's alerts.
-    """
+    """The settings of one model, as far as it is judged by them."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of the model."""
 
     @property
-    def windows(self) -> tuple[WindowSpec, ...]: ...
+    def windows(self) -> tuple[WindowSpec, ...]:
+        """Those that are computed, as configured."""
 
     @property
-    def expect(self) -> Mapping[str, float]: ...
+    def expect(self) -> Mapping[str, float]:
+        """`accuracy`, `train_accuracy` …, as promised; wins over the reference."""
 
     @property
-    def tags(self) -> Mapping[str, str]: ...
+    def tags(self) -> Mapping[str, str]:
+        """Merged into the labels of the model's alerts."""
 
 
 def smallest_window(model: WatchedModel) -> WindowSpec:

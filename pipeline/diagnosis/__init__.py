@@ -1,0 +1,1 @@
+"""Why an alert fired: causes measured from the window and the calm ones before it."""

@@ -1,0 +1,153 @@
+"""What a value is compared with: the reference, the window before, a rolling mean, a version."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from inferwatch.events.reference import (
+    CategoricalReference,
+    ColumnReference,
+    NumericReference,
+    ReferenceProfile,
+)
+from inferwatch.settings.conditions import Baseline
+from inferwatch.settings.metric_path import DERIVED_RATES, parse_metric
+from pipeline.rules.usual import REMEMBERED
+from pipeline.rules.watched import WatchedModel
+
+ROLLING_BUCKETS = 24
+"""A rolling mean forgets in steps of a 24th of its span."""
+MIN_ROLLING_WINDOWS = 5
+DISTANCES = frozenset({"ks", "psi", "js", "wasserstein", "chi2"})
+
+Lookup = Callable[[str], float | None]
+"""Baseline of a full metric path; None where there is none."""
+
+
+def reference_value(
+    metric: str, reference: ReferenceProfile | None, model: WatchedModel
+) -> float | None:
+    """What the reference says the metric is; of quality, what the config expects comes first.
+
+    A distance from the reference is 0 there, and so are the rates of what it has none of.
+    """
+    path = parse_metric(metric)
+    if path.block == "quality":
+        known = model.expect.get(path.key)
+        if known is None and reference is not None:
+            known = reference.performance.get(path.key)
+        return known
+    if path.text == "completeness":
+        return 1.0
+    if reference is None:
+        return None
+    if path.block == "prediction":
+        return None if reference.prediction is None else _column(reference.prediction, path.key)
+    columns = {"features": reference.features, "scores": reference.scores}.get(path.block, {})
+    column = columns.get(path.name or "")
+    return None if column is None else _column(column, path.key)
+
+
+def entropy_bits(column: ColumnReference) -> float:
+    """Entropy of the reference's own shares, over the PSI bins where it is numeric."""
+    numeric = isinstance(column, NumericReference)
+    shares = column.psi_shares if numeric else tuple(column.shares.values())  # type: ignore[union-attr]
+    return -sum(s * math.log2(s) for s in shares if s > 0)
+
+
+def _column(column: ColumnReference, key: str) -> float | None:
+    if key in DISTANCES or key in ("out_of_range_rate", "unseen_rate", "type_mismatch_rate"):
+        return 0.0
+    if key == "missing_rate":
+        return column.missing / column.rows if column.rows else None
+    if key in DERIVED_RATES:
+        return 0.0
+    if key == "entropy":
+        return entropy_bits(column)
+    if isinstance(column, CategoricalReference):
+        return None
+    value = getattr(column, key, None) if key in _NUMERIC_KEYS else None
+    return None if value is None else float(value)
+
+
+_NUMERIC_KEYS = frozenset({"mean", "std", "min", "max", "p05", "p50", "p95"})
+
+
+@dataclass(slots=True)
+class Rolling:
+    """A mean over a span of event time, in buckets.
+
+    Bounded: 24 buckets whatever the span, so the mean covers the span to within a 24th of it.
+    """
+
+    span: int
+    buckets: dict[int, list[float]] = field(default_factory=dict)
+
+    def add(self, end: int, value: float) -> None:
+        """Take the value of the window that ended then."""
+        width = max(1, self.span // ROLLING_BUCKETS)
+        bucket = self.buckets.setdefault(end // width, [0.0, 0.0])
+        bucket[0] += value
+        bucket[1] += 1
+        oldest = (end - self.span) // width
+        self.buckets = {at: b for at, b in self.buckets.items() if at > oldest}
+
+    def mean(self) -> float | None:
+        """The mean; None before there are five windows."""
+        count = sum(b[1] for b in self.buckets.values())
+        if count < MIN_ROLLING_WINDOWS:
+            return None
+        return math.fsum(b[0] for b in self.buckets.values()) / count
+
+
+@dataclass(slots=True)
+class Past:
+    """The earlier values of one detector's metrics on one version and segment.
+
+    A value is remembered after its window was judged, so no window is its own baseline.
+    """
+
+    previous: dict[str, float] = field(default_factory=dict)
+    rolling: dict[str, Rolling] = field(default_factory=dict)
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def look_up(self, metric: str, baseline: Baseline) -> float | None:
+        """The baseline of the metric, for `previous` and `rolling`."""
+        if baseline.kind == "previous":
+            return self.previous.get(metric)
+        rolling = self.rolling.get(metric)
+        return None if rolling is None else rolling.mean()
+
+    def remember(self, metric: str, value: float, end: int, baseline: Baseline) -> None:
+        """Take the value of the window that was just judged."""
+        self.previous[metric] = value
+        if baseline.kind == "rolling":
+            self.rolling.setdefault(metric, Rolling(baseline.span)).add(end, value)
+
+    def keep(self, metric: str, value: float) -> None:
+        """Remember the value itself, of the last windows."""
+        self.values[metric] = [*self.values.get(metric, ()), value][-REMEMBERED:]
+
+    def as_plain(self) -> list[Any]:
+        """For a snapshot."""
+        rolling = {
+            metric: [r.span, [[at, *bucket] for at, bucket in r.buckets.items()]]
+            for metric, r in self.rolling.items()
+        }
+        return [dict(self.previous), rolling, {m: list(v) for m, v in self.values.items()}]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> Past:
+        """What `as_plain` wrote."""
+        previous, rolling, values = plain
+        return cls(
+            dict(previous),
+            {
+                m: Rolling(span, {at: [total, count] for at, total, count in buckets})
+                for m, (span, buckets) in rolling.items()
+            },
+            {m: list(v) for m, v in values.items()},
+        )

@@ -1,0 +1,76 @@
+"""Built-in tests of quality: against what was promised, and against training."""
+
+from __future__ import annotations
+
+from inferwatch.events.window import ClassificationBlock, RegressionBlock
+from pipeline.rules.baselines import reference_value
+from pipeline.rules.detector import Case
+from pipeline.rules.significance import wilson
+from pipeline.rules.verdict import UNKNOWN, Finding, Verdict, finding, judged
+
+MIN_LABELLED = 30
+DROP = 0.05
+"""Accuracy points that matter."""
+GROSS_DROP = 0.15
+ERROR_RATIO = 1.5
+"""A regression's error, in times its reference's."""
+OVERFIT_GAP = 0.10
+
+
+def drop(case: Case) -> Verdict:
+    """Accuracy below what was promised by 5 points, even at the upper end of its 95 % interval.
+
+    A regression: its mean absolute (else root mean squared) error 1.5 times the reference's.
+    """
+    quality = case.result.quality
+    if quality is None or quality.labelled < MIN_LABELLED:
+        return UNKNOWN
+    if isinstance(quality, RegressionBlock):
+        return _error_rise(case, quality)
+    expected = reference_value("quality.accuracy", case.reference, case.model)
+    if expected is None or quality.accuracy is None or quality.accuracy_high is None:
+        return UNKNOWN
+    limit = expected - DROP
+    found = _accuracy(quality.accuracy, limit, quality.labelled, expected)
+    gross = quality.accuracy_high < expected - GROSS_DROP
+    return judged([(found, quality.accuracy_high < limit)], urgent=gross)
+
+
+def _error_rise(case: Case, quality: RegressionBlock) -> Verdict:
+    for key, value in (("mae", quality.mae), ("rmse", quality.rmse)):
+        expected = reference_value(f"quality.{key}", case.reference, case.model)
+        if expected is None or value is None:
+            continue
+        # The mean of n errors wanders by about its size over sqrt(n), heavy tails by more.
+        limit = expected * (ERROR_RATIO + 6 / quality.labelled**0.5)
+        found = finding(
+            f"quality.{key}", value, ">", limit, rows=quality.labelled, baseline=expected
+        )
+        return judged([(found, value > limit)], urgent=value > 3 * limit)
+    return UNKNOWN
+
+
+def overfit(case: Case) -> Verdict:
+    """Accuracy 10 points below training's, where nothing promised more than it reaches.
+
+    A fall below the promise is `drop`'s; this is the model that was never as good as it looked.
+    """
+    quality = case.result.quality
+    trained = case.model.expect.get("train_accuracy")
+    if trained is None and case.reference is not None:
+        trained = case.reference.performance.get("train_accuracy")
+    if trained is None or not isinstance(quality, ClassificationBlock):
+        return UNKNOWN
+    if quality.labelled < 4 * MIN_LABELLED or quality.accuracy is None:
+        return UNKNOWN
+    promised = reference_value("quality.accuracy", case.reference, case.model)
+    if promised is not None and quality.accuracy < promised - DROP:
+        return UNKNOWN
+    limit = trained - OVERFIT_GAP
+    high = wilson(quality.accuracy * quality.labelled, quality.labelled)[1]
+    found = _accuracy(quality.accuracy, limit, quality.labelled, trained)
+    return judged([(found, high < limit)])
+
+
+def _accuracy(value: float, limit: float, rows: int, baseline: float) -> Finding:
+    return finding("quality.accuracy", value, "<", limit, rows=rows, baseline=baseline)

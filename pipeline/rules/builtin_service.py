@@ -1,0 +1,65 @@
+"""Built-in tests of the service around the model: errors, latency, lost rows."""
+
+from __future__ import annotations
+
+from pipeline.rules.detector import Case
+from pipeline.rules.significance import wilson
+from pipeline.rules.usual import usual_range
+from pipeline.rules.verdict import UNKNOWN, Verdict, finding, judged
+
+MIN_REQUESTS = 20
+ERROR_RATE = 0.05
+GROSS_ERROR_RATE = 0.25
+SLOW_RATIO = 2.0
+SLOW_FLOOR_MS = 5.0
+"""A latency that doubles from 1 ms to 2 ms wakes nobody."""
+COMPLETE = 0.95
+
+
+def errors(case: Case) -> Verdict:
+    """More than 5 % of the requests fail, even at the lower end of the 95 % interval."""
+    latency = case.result.latency
+    if latency is None or latency.count < MIN_REQUESTS:
+        return UNKNOWN
+    rate = latency.errors / latency.count
+    low = wilson(latency.errors, latency.count)[0]
+    found = finding("latency.error_rate", rate, ">", ERROR_RATE, rows=latency.count)
+    return judged([(found, low > ERROR_RATE)], urgent=low > GROSS_ERROR_RATE)
+
+
+def latency_levels(case: Case) -> list[tuple[str, float]]:
+    """The latencies of a window that are worth remembering."""
+    latency = case.result.latency
+    if latency is None or latency.count < MIN_REQUESTS or latency.p95_ms is None:
+        return []
+    return [("latency.p95_ms", latency.p95_ms)]
+
+
+def slow(case: Case) -> Verdict:
+    """p95 at twice its usual level, and beyond the range that it usually keeps to.
+
+    Unknown during the first 30 windows of a version: nothing is usual yet.
+    """
+    latency = case.result.latency
+    if latency is None or latency.count < MIN_REQUESTS or latency.p95_ms is None:
+        return UNKNOWN
+    usual = usual_range(case.past.values.get("latency.p95_ms", ()))
+    if usual is None:
+        return UNKNOWN
+    middle, _, high = usual
+    limit = max(SLOW_RATIO * middle, high, middle + SLOW_FLOOR_MS)
+    found = finding(
+        "latency.p95_ms", latency.p95_ms, ">", limit, rows=latency.count, baseline=middle
+    )
+    return judged([(found, latency.p95_ms > limit)], urgent=latency.p95_ms > 5 * limit)
+
+
+def incomplete(case: Case) -> Verdict:
+    """More than 5 % of the window's rows are known to be lost."""
+    result = case.result
+    if result.completeness is None or result.rows + result.lost < MIN_REQUESTS:
+        return UNKNOWN
+    found = finding(
+        "completeness", result.completeness, "<", COMPLETE, rows=result.rows, baseline=1.0
+    )
+    return judged([(found, result.completeness < COMPLETE)], urgent=result.completeness < 0.5)

@@ -1,0 +1,173 @@
+"""The calm past of one model, kept small: what diagnosis compares a bad window with.
+
+Bounds: of the whole model 12 windows a version, of a segment the levels of 4. They are thinned
+as they age, so that the oldest reaches far back while the newest are close together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import Any
+
+from inferwatch.events.json_codec import from_plain, window_to_dict
+from inferwatch.events.window import WindowResult
+from pipeline.diagnosis.view import Levels, Neighbour
+from pipeline.rules.detector import Part
+from pipeline.rules.levels import levels_of
+
+WHOLE = 12
+SEGMENT = 4
+MAX_VERSIONS = 32
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Calm windows of one version, segment and part: (end, levels), the oldest first."""
+
+    calm: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    latest: tuple[int, dict[str, float]] | None = None
+
+    def usual(self, until: int) -> dict[str, float]:
+        """Medians over the calm windows that ended by then."""
+        return _medians([levels for end, levels in self.calm if end <= until])
+
+    def early(self, until: int) -> dict[str, float]:
+        """Medians over the oldest third of them."""
+        known = [levels for end, levels in self.calm if end <= until]
+        return _medians(known[: max(1, len(known) // 3)])
+
+
+@dataclass(slots=True)
+class History:
+    """Everything kept of one model.
+
+    Attributes:
+        shelves: by (version, segment, part).
+        windows: whole calm windows by version; they are the `before` of a diagnosis.
+        first_seen: by version, the end of its first window.
+    """
+
+    shelves: dict[tuple[str, str | None, str], Shelf] = field(default_factory=dict)
+    windows: dict[str, list[WindowResult]] = field(default_factory=dict)
+    first_seen: dict[str, int] = field(default_factory=dict)
+
+    def remember(self, result: WindowResult, part: Part, *, calm: bool) -> None:
+        """Take a window of the model's smallest size, after it was judged."""
+        if part == "final" and result.rows:
+            self.first_seen.setdefault(result.version, result.end)
+        shelf = self.shelves.setdefault((result.version, result.segment, part), Shelf())
+        levels = levels_of(result, part)
+        shelf.latest = (result.end, levels)
+        if not calm or not levels:
+            return
+        limit = WHOLE if result.segment is None else SEGMENT
+        shelf.calm.append((result.end, levels))
+        _thin(shelf.calm, [end for end, _ in shelf.calm], limit)
+        if result.segment is None and part == "final" and result.rows:
+            kept = self.windows.setdefault(result.version, [])
+            kept.append(replace(result, quality=None))
+            _thin(kept, [w.end for w in kept], WHOLE)
+        self._bound()
+
+    def before(self, version: str, until: int) -> WindowResult | None:
+        """The last calm window of the whole version that ended by then."""
+        return next((w for w in reversed(self.windows.get(version, [])) if w.end <= until), None)
+
+    def usual(self, version: str, segment: str | None, until: int) -> Levels:
+        """The usual levels, of both parts, before that time."""
+        return self._both(version, segment, lambda shelf: shelf.usual(until))
+
+    def early(self, version: str, segment: str | None, until: int) -> Levels:
+        """The levels of long ago."""
+        return self._both(version, segment, lambda shelf: shelf.early(until))
+
+    def segments(self, version: str, part: Part, until: int, end: int) -> dict[str, Neighbour]:
+        """The segments of a version that have a window ending at `end`."""
+        found = {}
+        for (of, segment, shelf_part), shelf in sorted(self.shelves.items(), key=_by_text):
+            here = of == version and segment is not None and shelf_part == part
+            if here and shelf.latest is not None and shelf.latest[0] == end:
+                assert segment is not None
+                found[segment] = Neighbour(shelf.usual(until), shelf.latest[1])
+        return found
+
+    def versions(self, version: str, until: int, oldest: int) -> dict[str, Neighbour]:
+        """The other versions that had a window since `oldest`."""
+        found = {}
+        for other in sorted(self.first_seen):
+            shelf = self.shelves.get((other, None, "final"))
+            if other == version or shelf is None or shelf.latest is None:
+                continue
+            if shelf.latest[0] >= oldest:
+                judged = self.shelves.get((other, None, "quality"))
+                now = {**(judged.latest[1] if judged and judged.latest else {}), **shelf.latest[1]}
+                found[other] = Neighbour(self.usual(other, None, until), now)
+        return found
+
+    def _both(self, version: str, segment: str | None, levels: Any) -> Levels:
+        merged: dict[str, float] = {}
+        for part in ("final", "quality"):
+            shelf = self.shelves.get((version, segment, part))
+            if shelf is not None:
+                merged.update(levels(shelf))
+        return merged
+
+    def _bound(self) -> None:
+        while len(self.first_seen) > MAX_VERSIONS:
+            # The version that was silent for longest goes.
+            gone = min(self.first_seen, key=lambda v: (self._last_end(v), v))
+            del self.first_seen[gone]
+            self.windows.pop(gone, None)
+            self.shelves = {k: s for k, s in self.shelves.items() if k[0] != gone}
+
+    def _last_end(self, version: str) -> int:
+        shelf = self.shelves.get((version, None, "final"))
+        return 0 if shelf is None or shelf.latest is None else shelf.latest[0]
+
+    def as_plain(self) -> dict[str, Any]:
+        """For a snapshot."""
+        return {
+            "shelves": [
+                [*key, [list(c) for c in shelf.calm], shelf.latest and list(shelf.latest)]
+                for key, shelf in self.shelves.items()
+            ],
+            "windows": {v: [window_to_dict(w) for w in kept] for v, kept in self.windows.items()},
+            "first_seen": dict(self.first_seen),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> History:
+        """What `as_plain` wrote."""
+        history = cls(first_seen=dict(plain["first_seen"]))
+        for version, segment, part, calm, latest in plain["shelves"]:
+            history.shelves[version, segment, part] = Shelf(
+                [(end, dict(levels)) for end, levels in calm],
+                None if latest is None else (latest[0], dict(latest[1])),
+            )
+        for version, windows in plain["windows"].items():
+            history.windows[version] = [from_plain(WindowResult, w) for w in windows]
+        return history
+
+
+def _by_text(item: tuple[tuple[str, str | None, str], Shelf]) -> tuple[str, str, str]:
+    (version, segment, part), _ = item
+    return version, segment or "", part
+
+
+def _medians(levels: list[dict[str, float]]) -> dict[str, float]:
+    paths = {path for one in levels for path in one}
+    return {path: median(one[path] for one in levels if path in one) for path in sorted(paths)}
+
+
+def _thin(kept: list[Any], ends: list[int], limit: int) -> None:
+    """Drop the entry that is missed least: its neighbours are close, seen from now."""
+    if len(kept) <= limit:
+        return
+    newest = ends[-1]
+    least = min(
+        range(1, len(ends) - 1),
+        key=lambda i: ((ends[i + 1] - ends[i - 1]) / (newest - ends[i] + 1), i),
+    )
+    del kept[least]

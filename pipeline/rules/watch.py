@@ -1,0 +1,269 @@
+"""Everything that is judged for one model: windows in, alert transitions out.
+
+Deterministic: the same windows in the same order give the same alerts, with the same ids and
+times, wherever and however often they are judged; a snapshot in between changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from inferwatch.errors import StateFormatError
+from inferwatch.events.alert import Alert
+from inferwatch.events.reference import ReferenceProfile
+from inferwatch.events.window import WindowResult
+from inferwatch.settings.rules import RuleSettings
+from pipeline.diagnosis.examine import diagnose
+from pipeline.diagnosis.view import View
+from pipeline.rules import compose
+from pipeline.rules.baselines import Past
+from pipeline.rules.builtin import builtin_detectors
+from pipeline.rules.detector import Case, Detector, Part
+from pipeline.rules.history import History
+from pipeline.rules.kinds import kind_of
+from pipeline.rules.levels import levels_of
+from pipeline.rules.machine import Moved
+from pipeline.rules.threshold import bind
+from pipeline.rules.track import Track
+from pipeline.rules.verdict import State, Verdict
+from pipeline.rules.watched import WatchedModel, smallest_window
+
+FORMAT = 1
+REFINED_WINDOWS = 5
+"""The causes of an incident are measured again in its first windows, while it still unfolds."""
+SILENT_WINDOWS = 30
+"""An incident whose version or segment has no window for so long, while others have, ends."""
+
+Thing = tuple[str, str, str | None]
+"""What a track is about: detector, version, segment."""
+
+
+class ModelWatch:
+    """Judges the windows of one model.
+
+    Call `judge` once for each final window with part `final`, in order of (end, size, version,
+    segment; the segments before the whole model, so that its diagnosis can name one), and once
+    with part `quality` when its quality is to be judged, in window order; and again, with either
+    part, for a revision of a window that was judged: it can only correct.
+
+    Attributes:
+        warnings: rules that can never fire on this model, and why.
+    """
+
+    def __init__(
+        self, model: WatchedModel, rules: Sequence[RuleSettings] | None, *, retention_ms: int
+    ) -> None:
+        """Bind the rules, or the built-in set where the config has none, to the model.
+
+        Args:
+            model: its settings.
+            rules: None for the built-in set.
+            retention_ms: for how long after its end a window may be revised.
+        """
+        self._model = model
+        self._retention = retention_ms
+        self._smallest = smallest_window(model)
+        self._detectors = self._bind(rules)
+        self.warnings = self._find_warnings(rules or ())
+        self._tracks: dict[Thing, Track] = {}
+        self._pasts: dict[Thing, Past] = {}
+        self._judged: dict[tuple[str, str, str | None, str], int] = {}
+        self._history = History()
+
+    def judge(
+        self, result: WindowResult, *, part: Part, reference: ReferenceProfile | None
+    ) -> list[Alert]:
+        """The transitions that this window makes, in the order of the rules."""
+        stream = (part, result.version, result.segment, result.window)
+        if result.end <= self._judged.get(stream, result.end - 1):
+            return self._revise(result, part, reference)
+        self._judged[stream] = result.end
+        alerts: list[Alert] = []
+        calm = True
+        for detector in self._detectors:
+            if detector.watch.part != part or detector.watch.window != result.window:
+                continue
+            case = self._case(detector, result, reference)
+            if not detector.applies(result.version, result.segment):
+                if detector.beside == result.version:
+                    detector.learn(case, Verdict(State.UNKNOWN))
+                continue
+            verdict = detector.judge(case)
+            detector.learn(case, verdict)
+            calm = calm and verdict.state is not State.BREACHED
+            alerts += self._take(detector, case, verdict)
+        if result.window == self._smallest.text:
+            calm = calm and not self._has_open(result)
+            self._history.remember(result, part, calm=calm)
+        return alerts + self._expire(result, part)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state in plain values; the format number comes first."""
+        return {
+            "format": FORMAT,
+            "tracks": [[*thing, track.as_plain()] for thing, track in self._tracks.items()],
+            "pasts": [[*thing, past.as_plain()] for thing, past in self._pasts.items()],
+            "judged": [[*stream, end] for stream, end in self._judged.items()],
+            "history": self._history.as_plain(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot; what belongs to rules that are gone is dropped.
+
+        Raises:
+            StateFormatError: a newer version of inferwatch wrote it.
+        """
+        if state["format"] > FORMAT:
+            raise StateFormatError(
+                f"the stored rule state of model {self._model.name!r} has format "
+                f"{state['format']}, this version reads up to {FORMAT}: run the newer version"
+            )
+        names = {d.watch.name for d in self._detectors}
+        self._tracks = {
+            (name, version, segment): Track.from_plain(plain)
+            for name, version, segment, plain in state["tracks"]
+            if name in names
+        }
+        self._pasts = {
+            (name, version, segment): Past.from_plain(plain)
+            for name, version, segment, plain in state["pasts"]
+            if name in names
+        }
+        self._judged = {
+            (part, version, segment, window): end
+            for part, version, segment, window, end in state["judged"]
+        }
+        self._history = History.from_plain(state["history"])
+
+    def _bind(self, rules: Sequence[RuleSettings] | None) -> list[Detector]:
+        if rules is None:
+            return builtin_detectors(self._model)
+        bound = (bind(rule, self._model) for rule in rules)
+        return [detector for detector in bound if detector is not None]
+
+    def _find_warnings(self, rules: Sequence[RuleSettings]) -> tuple[str, ...]:
+        known = {w.text for w in self._model.windows}
+        listed = ", ".join(w.text for w in self._model.windows)
+        found = [
+            f"rule {d.watch.name!r}: window {d.watch.window} is none of model "
+            f"{self._model.name!r} ({listed}); add it to the model's windows"
+            for d in self._detectors
+            if d.watch.window not in known
+        ]
+        found += [
+            f"rule {rule.name!r}: objectives (slo) are not judged by this version"
+            for rule in rules
+            if rule.slo is not None
+        ]
+        return tuple(found)
+
+    def _case(
+        self, detector: Detector, result: WindowResult, reference: ReferenceProfile | None
+    ) -> Case:
+        name, segment = detector.watch.name, result.segment
+        past = self._pasts.setdefault((name, result.version, segment), Past())
+        beside = (
+            None if detector.beside is None else self._pasts.get((name, detector.beside, segment))
+        )
+        return Case(self._model, result, reference, past, beside)
+
+    def _take(self, detector: Detector, case: Case, verdict: Verdict) -> list[Alert]:
+        result, watch = case.result, detector.watch
+        thing = (watch.name, result.version, result.segment)
+        track = self._tracks.get(thing)
+        if track is None:
+            if verdict.state is not State.BREACHED:
+                return []
+            track = self._tracks[thing] = Track()
+        episode = track.current
+        moved = track.judge(verdict, result.end, watch.timing, self._retention)
+        if moved is Moved.FIRED:
+            assert track.current is not None
+            return [self._fire(detector, case, verdict, track)]
+        if moved is Moved.RESOLVED:
+            assert episode is not None
+            return [compose.resolve(watch, result, episode, verdict, track.machine.last_breach)]
+        if verdict.state is State.BREACHED and track.machine.is_open:
+            self._refine(detector, case, verdict, track)
+        return []
+
+    def _fire(self, detector: Detector, case: Case, verdict: Verdict, track: Track) -> Alert:
+        assert track.current is not None
+        view = self._view(detector, case, verdict, track.current.starts_at)
+        alert = compose.fire(
+            detector.watch, self._model, case.result, track.current, verdict, diagnose(view)
+        )
+        track.current.story = compose.story_of(alert, verdict)
+        return alert
+
+    def _refine(self, detector: Detector, case: Case, verdict: Verdict, track: Track) -> None:
+        episode = track.current
+        assert episode is not None
+        windows = (case.result.end - track.machine.since) // detector.watch.timing.slide
+        if windows <= REFINED_WINDOWS + detector.watch.timing.hold // detector.watch.timing.slide:
+            view = self._view(detector, case, verdict, episode.starts_at)
+            episode.story = compose.refined(episode.story, diagnose(view))
+
+    def _view(self, detector: Detector, case: Case, verdict: Verdict, starts_at: int) -> View:
+        result, part, history = case.result, detector.watch.part, self._history
+        now = levels_of(result, "final") | levels_of(result, "quality")
+        recent = result.end - 3 * (result.end - result.start)
+        return View(
+            kind=kind_of(verdict.findings[0].metric),
+            result=result,
+            starts_at=starts_at,
+            findings=verdict.findings,
+            reference=case.reference,
+            expect=dict(self._model.expect),
+            before=history.before(result.version, starts_at),
+            usual=history.usual(result.version, result.segment, starts_at),
+            early=history.early(result.version, result.segment, starts_at),
+            now=now,
+            segments=history.segments(result.version, part, starts_at, result.end),
+            versions=history.versions(result.version, starts_at, recent),
+            first_seen=dict(history.first_seen),
+        )
+
+    def _revise(
+        self, result: WindowResult, part: Part, reference: ReferenceProfile | None
+    ) -> list[Alert]:
+        alerts = []
+        for detector in self._detectors:
+            watch = detector.watch
+            track = self._tracks.get((watch.name, result.version, result.segment))
+            if watch.part != part or watch.window != result.window or track is None:
+                continue
+            held = track.held(result.end)
+            if held is None or held.state is not State.BREACHED:
+                continue
+            verdict = detector.rejudge(self._case(detector, result, reference), held.findings)
+            if verdict.state is not State.CLEAR:
+                continue
+            overturned = track.revise(result.end, watch.timing)
+            if overturned is not None:
+                clock = self._judged[part, result.version, result.segment, result.window]
+                alerts.append(compose.correct(watch, result, overturned, verdict, clock))
+        return alerts
+
+    def _has_open(self, result: WindowResult) -> bool:
+        return any(
+            track.machine.is_open
+            for (_, version, segment), track in self._tracks.items()
+            if version == result.version and segment in (None, result.segment)
+        )
+
+    def _expire(self, result: WindowResult, part: Part) -> list[Alert]:
+        """End incidents of versions and segments that have no windows any more."""
+        alerts = []
+        for detector in self._detectors:
+            watch = detector.watch
+            if watch.part != part or watch.window != result.window:
+                continue
+            patience = max(SILENT_WINDOWS * watch.timing.size, watch.timing.keep)
+            for (name, *_), track in self._tracks.items():
+                episode = track.current
+                if name == watch.name and track.expire(result.end, patience):
+                    assert episode is not None
+                    alerts.append(compose.fall_silent(watch, episode, result))
+        return alerts
