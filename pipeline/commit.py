@@ -33,8 +33,8 @@ from pipeline.decode import Decoded, Decoder, RawRecord
 from pipeline.labels.kept import KeptPrediction
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
-from pipeline.state.keys import SourcePartition
 from pipeline.state.kept import KeptStore
+from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore, Step, new_generation
 
@@ -180,17 +180,16 @@ class PartitionOwner:
             if await self._around.store.generation(self.source) != self._generation:
                 raise Refused(f"{self.source}: Redis no longer holds what was written last")
         batch = self._next_batch()
-        counted = [arrival for arrival in batch if arrival.record.offset <= state.offset]
         fresh = [arrival for arrival in batch if arrival.record.offset > state.offset]
         goal = fresh[0].record.offset if fresh else self._position
-        if goal > state.offset + 1:
-            await self._mend(state, goal)
         try:
+            if goal > state.offset + 1:
+                await self._mend(state, goal)
             await self._count(state, [arrival.record for arrival in fresh])
         except BaseException:
-            self._put_back(fresh)
+            self._put_back(batch)
             raise
-        for arrival in (*counted, *fresh):
+        for arrival in batch:
             arrival.acknowledge()
 
     async def _load(self) -> None:
@@ -275,7 +274,7 @@ class PartitionOwner:
                     for identity in changes.labels
                     if identity in state.labels
                 },
-                dirty={key: generation for key in changes.dirty},
+                dirty=dict.fromkeys(changes.dirty, generation),
                 panes_gone=panes_gone,
                 labels_gone=labels_gone,
             )

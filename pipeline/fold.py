@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from inferwatch.settings import Settings
-from pipeline.columns import Ints, LatencyRows, Mask, PredictionRows, ResourceRows
+from pipeline.columns import Ints, LabelRows, LatencyRows, Mask, PredictionRows, ResourceRows
 from pipeline.decode import Chunk, Decoded
 from pipeline.labels.kept import KeptPrediction, kept_rows
 from pipeline.models import ModelPlan, ModelPlans
@@ -69,14 +69,22 @@ class Folder:
         for letter in decoded.rejected:
             count = state.totals.rejected.get(letter.reason, 0)
             state.totals.rejected[letter.reason] = count + 1
+        self._give_up_silent(state)
         state.offset = through
         return outcome
+
+    def _give_up_silent(self, state: PartitionState) -> None:
+        """Of an origin silent for `restate` only the highest number is kept."""
+        before = state.high_ts - self._restate
+        for seen in state.origins.values():
+            if seen.last_ts < before:
+                seen.give_up_holes()
 
     def _fold_chunk(
         self, state: PartitionState, chunk: Chunk, high: Ints, outcome: FoldOutcome
     ) -> None:
         rows = chunk.rows
-        assert not isinstance(rows, tuple)
+        assert not isinstance(rows, LabelRows)
         fresh = self._admit(state, chunk, outcome)
         for model_code, version_code in _pairs(rows):
             plan = self._plans.of(rows.models[model_code])
@@ -139,7 +147,7 @@ class Folder:
             self._count_inputs(counts, chunk, plan, key, positions)
         if rows.ids is not None:
             outcome.kept.extend(
-                kept_rows(rows, chunk.offset, group.rows, group.key, group.closed_until, segments)
+                kept_rows(chunk, group.rows, group.key, group.closed_until, segments)
             )
 
     def _count_inputs(
@@ -168,24 +176,35 @@ class Folder:
     def _admit(self, state: PartitionState, chunk: Chunk, outcome: FoldOutcome) -> Mask:
         """Which rows were not counted before, by the sender's numbers."""
         rows = chunk.rows
+        fresh = np.ones(rows.size, np.bool_)
         if chunk.origin is None or rows.seq is None:
-            return np.ones(rows.size, np.bool_)
+            return fresh
         seen = state.origins.setdefault(chunk.origin, OriginSequence(sparse=chunk.sparse))
+        numbered = np.flatnonzero(rows.seq >= 0)
 
         def pane_of(row: int) -> str:
             plan = self._plans.of(rows.models[rows.model[row]])
             start = int(rows.ts[row]) // plan.grid.pane * plan.grid.pane
             return PaneKey(plan.name, rows.versions[rows.version[row]], "", start).text()
 
-        admission = seen.admit(rows.seq, pane_of, from_start=state.from_start)
-        burned = seen.burn(chunk.rejected_seq, pane_of(0), from_start=state.from_start)
-        seen.last_ts = max(seen.last_ts, int(rows.ts.max()))
+        changes = []
+        if len(numbered):
+            admission = seen.admit(
+                rows.seq[numbered],
+                lambda row: pane_of(int(numbered[row])),
+                from_start=state.from_start,
+            )
+            fresh[numbered] = admission.fresh
+            changes.append(admission.lost)
+            seen.last_ts = max(seen.last_ts, int(rows.ts.max()))
+        pane = pane_of(0) if rows.size else ""
+        changes.append(seen.burn(chunk.rejected_seq, pane, from_start=state.from_start).lost)
         if isinstance(rows, PredictionRows):
-            for change in (admission.lost, burned.lost):
+            for change in changes:
                 for key, lost in change.items():
                     if key and lost:
                         _counts(state, PaneKey.parse(key), NEVER, outcome).lost += lost
-        return admission.fresh
+        return fresh
 
     @staticmethod
     def _count_duplicates(
@@ -221,8 +240,9 @@ def _highs_before(state: PartitionState, chunks: Sequence[Chunk]) -> list[Ints]:
     if not chunks:
         return []
     offsets = np.concatenate([chunk.offset for chunk in chunks])
+    places = np.concatenate([chunk.row for chunk in chunks])
     times = np.concatenate([np.minimum(c.rows.ts, c.record_ts) for c in chunks])
-    order = np.argsort(offsets, kind="stable")
+    order = np.lexsort((places, offsets))
     running = np.maximum.accumulate(np.concatenate(([state.high_ts], times[order])))
     state.high_ts = int(running[-1])
     before = np.empty_like(times)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import TopicPartition
 
 from inferwatch.broker import kafka_options
-from inferwatch.settings import BrokerSettings
+from inferwatch.settings.services import BrokerSettings
 from pipeline.decode import RawRecord
 from pipeline.state.keys import SourcePartition
 
@@ -23,6 +23,7 @@ class LogReader:
 
     def __init__(self, broker: BrokerSettings) -> None:
         """Read from this broker."""
+        self._broker = broker
         self._options = kafka_options(broker)
 
     def _consumer(self, group: str | None = None) -> Any:
@@ -39,9 +40,17 @@ class LogReader:
         """The partitions of a topic; empty where there is no such topic."""
         consumer = self._consumer()
         try:
-            return sorted(consumer.partitions_for_topic(topic) or ())
+            found = consumer.partitions_for_topic(topic)
         finally:
             consumer.close()
+        if not found and self._broker.mock:
+            # A mock cluster makes a topic when it is first asked about it, and only then.
+            producer = KafkaProducer(**self._options)
+            try:
+                found = producer.partitions_for(topic)
+            finally:
+                producer.close()
+        return sorted(found or ())
 
     def bounds(self, source: SourcePartition) -> tuple[int, int]:
         """(first offset that the log holds, the offset after the last)."""

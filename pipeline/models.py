@@ -60,3 +60,9 @@ class ModelPlans:
             plan = ModelPlan(name, model, grid_of(model.windows), rules_of(model, self._settings))
             self._plans[name] = plan
         return plan
+
+
+def longest_horizon(settings: Settings) -> int:
+    """The longest time, in milliseconds, that any model's labels may take."""
+    horizons = [model.labels.horizon for model in settings.models]
+    return max(horizons, default=settings.for_model("").labels.horizon)

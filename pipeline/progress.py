@@ -1,0 +1,130 @@
+"""How far every input partition is: what the evaluators, the watchdog and `status` look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inferwatch import topics
+from pipeline.state.keys import SourcePartition
+from pipeline.state.packing import pack, unpack
+from pipeline.state.partitions import PartitionStore
+from pipeline.windows.watermark import NEVER, PartitionProgress, model_watermark
+
+BEAT_TTL_MS = 10_000
+"""A partition whose owner has not been heard of for so long has no owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """What the owner of a partition says of it every second.
+
+    Attributes:
+        worker: the owner's id.
+        end: the offset after the last in the log.
+        last_record_at: wall clock of the last record that came, milliseconds.
+    """
+
+    worker: str
+    end: int
+    last_record_at: int
+
+    def pack(self) -> bytes:
+        """The stored form."""
+        return pack([self.worker, self.end, self.last_record_at])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Beat:
+        """What `pack` wrote."""
+        worker, end, last_record_at = unpack(data, "the beat of a partition")
+        return cls(worker=worker, end=end, last_record_at=last_record_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceProgress:
+    """One input partition, as Redis tells it.
+
+    Attributes:
+        offset: the last offset counted; None where nothing is stored.
+        high_ts: highest event time counted.
+        models: the models that it carries.
+        totals: rows, duplicates, too_late, rejected by reason.
+    """
+
+    source: SourcePartition
+    offset: int | None
+    high_ts: int
+    models: frozenset[str]
+    totals: Sequence[Any]
+    beat: Beat | None
+
+    @property
+    def lag(self) -> int:
+        """Records that are in the log and not counted yet; 0 where no owner tells."""
+        if self.beat is None or self.offset is None:
+            return 0
+        return max(0, self.beat.end - self.offset - 1)
+
+    def at(self, now_ms: int) -> PartitionProgress:
+        """What the watermark takes of it."""
+        return PartitionProgress(
+            high_ts=self.high_ts,
+            lag=self.lag,
+            owned=self.beat is not None,
+            silent_ms=now_ms - self.beat.last_record_at if self.beat else 0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """All input partitions at one moment of the wall clock."""
+
+    now_ms: int
+    sources: Mapping[SourcePartition, SourceProgress]
+
+    def of_kind(self, *kinds: topics.Topic, prefix: str) -> list[SourceProgress]:
+        """The partitions of these topics."""
+        names = {kind.full_name(prefix) for kind in kinds}
+        return [progress for source, progress in self.sources.items() if source.topic in names]
+
+    def watermark(self, model: str, prefix: str, lateness: int, idle_ms: int) -> int:
+        """The model's watermark; NEVER where no partition carries it."""
+        carrying = [
+            progress.at(self.now_ms)
+            for progress in self.of_kind(topics.PREDICTIONS, topics.LATENCIES, prefix=prefix)
+            if model in progress.models
+        ]
+        return model_watermark(carrying, lateness, idle_ms)
+
+    def label_time(self, prefix: str, idle_ms: int) -> int:
+        """The time up to which labels are in."""
+        labels = [p.at(self.now_ms) for p in self.of_kind(topics.LABELS, prefix=prefix)]
+        return model_watermark(labels, 0, idle_ms)
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Every model that any partition carries."""
+        return frozenset().union(*(progress.models for progress in self.sources.values()))
+
+
+async def read_progress(
+    store: PartitionStore, sources: Iterable[SourcePartition], now_ms: int
+) -> Progress:
+    """Read how far these partitions are."""
+    wanted = list(sources)
+    found: dict[SourcePartition, SourceProgress] = {}
+    for source, (offset, head, live) in zip(wanted, await store.progress(wanted), strict=True):
+        high_ts, models, totals = NEVER, frozenset[str](), [0, 0, 0, {}]
+        if head is not None:
+            _, high_ts, names, _, totals = unpack(head, f"the state of {source}")
+            models = frozenset(names)
+        found[source] = SourceProgress(
+            source=source,
+            offset=offset,
+            high_ts=high_ts,
+            models=models,
+            totals=totals,
+            beat=None if live is None else Beat.unpack(live),
+        )
+    return Progress(now_ms, found)

@@ -1,0 +1,76 @@
+"""What `monitoring.windows` already says: the truth for revisions.
+
+Redis may lose a counter (a flush) or repeat it (a failover), and a reader would then drop the
+right result. So the topic decides: a new result is published one above the highest revision that
+stands there, and not at all when only the revision would change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from inferwatch.events.json_codec import dumps
+from inferwatch.events.window import WindowResult
+from pipeline.windows.grid import Span
+from pipeline.windows.result import WindowKey
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedWindow:
+    """The latest result of a window.
+
+    Attributes:
+        rows_at_first: its rows when it was first published; what came since is late.
+        digest: of all its fields but the revision.
+        at: wall clock of its publication, milliseconds.
+    """
+
+    revision: int
+    rows_at_first: int
+    digest: bytes
+    at: int
+
+
+class Published:
+    """The published windows of one model."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet: `learn` from the topic first."""
+        self._windows: dict[WindowKey, PublishedWindow] = {}
+
+    def learn(self, result: WindowResult, at: int) -> None:
+        """Take in a result that stands in the topic, or was just published."""
+        key = WindowKey(
+            Span(result.end, result.end - result.start, result.window),
+            result.version,
+            result.segment or "",
+        )
+        known = self._windows.get(key)
+        if known is None or result.revision >= known.revision:
+            self._windows[key] = PublishedWindow(
+                result.revision, result.rows - result.late, digest(result), at
+            )
+
+    def get(self, key: WindowKey) -> PublishedWindow | None:
+        """The latest result of a window, None before its first."""
+        return self._windows.get(key)
+
+    def revise(self, key: WindowKey, result: WindowResult) -> WindowResult | None:
+        """The result with its revision and its late rows; None where it says nothing new."""
+        known = self._windows.get(key)
+        if known is None:
+            return result
+        late = max(0, result.rows - known.rows_at_first)
+        revised = replace(result, late=late, revision=known.revision + 1)
+        return None if digest(revised) == known.digest else revised
+
+    def forget(self, before: int) -> None:
+        """Drop windows that ended before this event time: nothing can change them any more."""
+        for key in [key for key in self._windows if key.span.end < before]:
+            del self._windows[key]
+
+
+def digest(result: WindowResult) -> bytes:
+    """16 bytes of all that a result says, its revision excepted."""
+    return hashlib.blake2b(dumps(replace(result, revision=0)), digest_size=16).digest()

@@ -1,0 +1,95 @@
+"""A model's evaluation in Redis: which windows are still to be worked out, what was judged.
+
+What was judged and the alerts that came of it (the outbox) are written together, so that a crash
+neither loses an alert nor judges a window twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.state.keys import Keys
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+# KEYS: head, pending, outbox. ARGV: expected generation, new one, state, number of windows done,
+# window ..., alert ...
+_WRITE = """
+local held = redis.call('HGET', KEYS[1], 'generation') or ''
+if held == ARGV[2] then return 1 end
+if held ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'state', ARGV[3])
+local done = tonumber(ARGV[4])
+for n = 5, 4 + done do redis.call('HDEL', KEYS[2], ARGV[n]) end
+for n = 5 + done, #ARGV do redis.call('RPUSH', KEYS[3], ARGV[n]) end
+return 1
+"""
+
+
+class EvaluationStore:
+    """Reads and writes what evaluators know of each model."""
+
+    def __init__(self, redis: Redis[bytes], keys: Keys) -> None:
+        """Work on this Redis, under these keys."""
+        self._redis = redis
+        self._keys = keys
+        self._write = redis.register_script(_WRITE)
+
+    async def load(self, model: str) -> tuple[str, bytes | None, list[str], list[bytes]]:
+        """(generation, state, pending windows, outbox) of a model."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hmget(self._keys.model(model, "head"), "generation", "state")
+            pipe.hkeys(self._keys.model(model, "pending"))
+            pipe.lrange(self._keys.model(model, "outbox"), 0, -1)
+            (generation, state), pending, outbox = await pipe.execute()
+        held = generation.decode() if generation else ""
+        return held, state, [window.decode() for window in pending], outbox
+
+    async def add_pending(self, model: str, windows: Iterable[str]) -> None:
+        """Windows that are to be worked out; written before their marks are cleaned away."""
+        fields: dict[str, Any] = dict.fromkeys(windows, b"1")
+        if fields:
+            await self._redis.hset(self._keys.model(model, "pending"), mapping=fields)
+
+    async def write(
+        self,
+        model: str,
+        *,
+        expected: str,
+        generation: str,
+        state: bytes,
+        done: Sequence[str],
+        alerts: Sequence[bytes],
+    ) -> bool:
+        """Write what was judged, and the alerts of it; False where another evaluator wrote."""
+        keys = [self._keys.model(model, part) for part in ("head", "pending", "outbox")]
+        args = [expected, generation, state, len(done), *done, *alerts]
+        return bool(await self._write(keys=keys, args=args))
+
+    async def sent(self, model: str, alert: bytes) -> None:
+        """An alert of the outbox is published."""
+        await self._redis.lrem(self._keys.model(model, "outbox"), 1, alert)  # type: ignore[arg-type]
+
+    async def epoch(self, fresh: bytes) -> bytes:
+        """The epoch: what Redis holds since it was last empty; `fresh` begins a new one."""
+        key = f"{self._keys.root}epoch"
+        await self._redis.set(key, fresh, nx=True)
+        held: bytes | None = await self._redis.get(key)
+        return held if held is not None else fresh
+
+    async def held_epoch(self) -> bytes | None:
+        """The epoch that Redis holds, None after it lost everything."""
+        held: bytes | None = await self._redis.get(f"{self._keys.root}epoch")
+        return held
+
+    async def say_closed(self, closed: Mapping[str, int]) -> None:
+        """Model -> event time up to which its windows are closed for good."""
+        if closed:
+            await self._redis.hset(f"{self._keys.root}closed", mapping=dict(closed))  # type: ignore[arg-type]
+
+    async def closed(self) -> dict[str, int]:
+        """What `say_closed` said, of all models."""
+        held = await self._redis.hgetall(f"{self._keys.root}closed")
+        return {model.decode(): int(until) for model, until in held.items()}

@@ -1,0 +1,76 @@
+"""The result of a window, worked out of merged counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inferwatch.events.window import WindowResult
+from pipeline.windows.counting import CountingRules
+from pipeline.windows.grid import Span
+from pipeline.windows.inputs import InputCounts
+from pipeline.windows.pane import Counts
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WindowKey:
+    """One window of one model: what a result is about. Sorts in the order of judging."""
+
+    span: Span
+    version: str
+    segment: str
+
+    @property
+    def track(self) -> tuple[str, str, str]:
+        """The windows that follow one another in time."""
+        return (self.span.text, self.version, self.segment)
+
+
+def window_result(
+    model: str,
+    key: WindowKey,
+    counts: Counts,
+    rules: CountingRules,
+    *,
+    reference: str | None,
+    provisional: bool = False,
+    revision: int = 0,
+    late: int = 0,
+) -> WindowResult:
+    """The result of one window.
+
+    Args:
+        reference: fingerprint of the reference in force at the window's start, None without one.
+        late: rows that came after the window was final.
+    """
+    fingerprint, inputs = _inputs(counts, reference)
+    whole = counts.rows + counts.lost
+    return WindowResult(
+        model=model,
+        version=key.version,
+        segment=key.segment or None,
+        window=key.span.text,
+        start=key.span.start,
+        end=key.span.end,
+        revision=revision,
+        final=True,
+        rows=counts.rows,
+        late=late,
+        duplicates=counts.duplicates,
+        lost=counts.lost,
+        completeness=counts.rows / whole if counts.rows else None,
+        reference=fingerprint,
+        provisional=provisional,
+        latency=counts.latency.result(key.span.size) if counts.latency else None,
+        quality=counts.quality.result(counts.joinable) if counts.quality else None,
+        features=(inputs.feature_blocks(rules) or None) if inputs else None,
+        prediction=inputs.prediction_block() if inputs else None,
+        scores=(inputs.score_blocks() or None) if inputs else None,
+        resources=counts.resources.result() if counts.resources else None,
+    )
+
+
+def _inputs(counts: Counts, reference: str | None) -> tuple[str | None, InputCounts | None]:
+    """The counts against the window's reference; those without one where that is all there is."""
+    if reference is not None and reference in counts.inputs:
+        return reference, counts.inputs[reference]
+    return None, counts.inputs.get("")
