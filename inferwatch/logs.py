@@ -17,7 +17,7 @@ _QUIET = ("kafka", "aiokafka", "faust", "mode", "asyncio", "aiohttp", "httpx", "
 class TextFormatter(logging.Formatter):
     """`2026-01-31T12:00:00.123Z WARNING worker: message`, a traceback below it."""
 
-    converter = staticmethod(time.gmtime)  # type: ignore[assignment]
+    converter = staticmethod(time.gmtime)
 
     def __init__(self, part: str) -> None:
         """Name the part of the system in every line."""

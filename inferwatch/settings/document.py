@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StringMark
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.reader import ReaderError
 
 from inferwatch.settings.substitution import Substitution, SubstitutionError
@@ -171,8 +171,10 @@ class _Reader:
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
         self.open.append(node)
-        read = self._mapping if isinstance(node, MappingNode) else self._sequence
-        values = read(node, path)
+        if isinstance(node, MappingNode):
+            values = self._mapping(node, path)
+        else:
+            values = self._sequence(node, path)
         self.open.pop()
         return values
 
@@ -195,7 +197,7 @@ class _Reader:
             data[key], raw[key] = self._value(value_node, here)
         return data, raw
 
-    def _sequence(self, node: SequenceNode, path: Path) -> tuple[Any, Any]:
+    def _sequence(self, node: Node, path: Path) -> tuple[Any, Any]:
         pairs = [self._value(item, (*path, i)) for i, item in enumerate(node.value)]
         return [data for data, _ in pairs], [raw for _, raw in pairs]
 

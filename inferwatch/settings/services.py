@@ -151,6 +151,11 @@ class BrokerSettings(Section):
         return self.url == EMBEDDED
 
     @property
+    def mock(self) -> bool:
+        """Whether it is librdkafka's mock cluster, as `up` and the demo start it."""
+        return self.api_version is not None
+
+    @property
     def bootstrap(self) -> list[str]:
         """The addresses to begin with, HOST:PORT each; none for an embedded broker.
 
