@@ -18,7 +18,11 @@ class NumericReference:
         cell_edges: rising upper edges (right-closed) of the counting cells; psi_edges are among
             them; no cell holds more than 1/256 of the mass unless it is a spike's own.
         cell_counts: reference rows a cell, one more than edges.
+        spikes: rising values that have a cell of their own.
         p05, p50, p95: exact order statistics, for diagnosis.
+        chunk_phi: how much more the reference's own time-ordered chunks differ than rows drawn
+            by chance would; None without times.
+        chunk_rows: rows of such a chunk.
     """
 
     type: str = field(default="numeric", init=False)
@@ -28,26 +32,35 @@ class NumericReference:
     max: float | None
     mean: float | None
     std: float | None
-    p05: float | None
-    p50: float | None
-    p95: float | None
     psi_edges: tuple[float, ...]
     psi_shares: tuple[float, ...]
-    cell_edges: tuple[float, ...]
-    cell_counts: tuple[int, ...]
+    p05: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    cell_edges: tuple[float, ...] = ()
+    cell_counts: tuple[int, ...] = ()
+    spikes: tuple[float, ...] = ()
     chunk_phi: float | None = None
+    chunk_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoricalReference:
-    """A categorical column of the reference: the share of each category, and its count."""
+    """A categorical column of the reference: the share of each category, and its count.
+
+    Attributes:
+        shares: of the rows with a value; `__other__` holds what the limit left out.
+        counts: rows behind each share.
+        chunk_phi, chunk_rows: as in `NumericReference`.
+    """
 
     type: str = field(default="categorical", init=False)
     rows: int
     missing: int
     shares: Mapping[str, float]
-    counts: Mapping[str, int]
+    counts: Mapping[str, int] = field(default_factory=dict)
     chunk_phi: float | None = None
+    chunk_rows: int | None = None
 
 
 ColumnReference = NumericReference | CategoricalReference

@@ -1,0 +1,129 @@
+"""Which class was predicted for which: the exact part of a classifier's quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from inferwatch.events.window import ClassQuality
+from pipeline.columns import Codes
+
+
+class Confusion:
+    """Rows by actual and predicted class.
+
+    Guarantee: exact; a pair that is taken back leaves nothing behind. Cost: 60 ns a row; 10 bytes
+    and two names a cell.
+
+    >>> confusion = Confusion()
+    >>> confusion.update(["fraud", "legit"], ["fraud", "fraud"])
+    >>> confusion.cells()
+    {'fraud': {'fraud': 1}, 'legit': {'fraud': 1}}
+    """
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        """No pair yet."""
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def update(self, actual: Sequence[str], predicted: Sequence[str], sign: int = 1) -> None:
+        """Count pairs (`sign` -1: take them back)."""
+        rows, row_names = encode(actual)
+        columns, column_names = encode(predicted)
+        pairs = np.bincount(rows.astype(np.int64) * len(column_names) + columns)
+        for place in np.flatnonzero(pairs).tolist():
+            row, column = divmod(place, len(column_names))
+            self._add((row_names[row], column_names[column]), sign * int(pairs[place]))
+
+    def _add(self, pair: tuple[str, str], count: int) -> None:
+        total = self._counts.get(pair, 0) + count
+        if total:
+            self._counts[pair] = total
+        else:
+            self._counts.pop(pair, None)
+
+    def merge(self, other: Confusion) -> None:
+        """Take in all pairs of another."""
+        for pair, count in other._counts.items():
+            self._add(pair, count)
+
+    def snapshot(self) -> list[Any]:
+        """Plain values: `[actual, predicted, count, actual, ...]`, in order."""
+        return [part for pair, n in sorted(self._counts.items()) for part in (*pair, n)]
+
+    @classmethod
+    def restore(cls, plain: list[Any]) -> Self:
+        """The pairs that `snapshot` wrote."""
+        restored = cls()
+        restored._counts = {(plain[i], plain[i + 1]): plain[i + 2] for i in range(0, len(plain), 3)}
+        return restored
+
+    def total(self) -> int:
+        """All pairs."""
+        return sum(self._counts.values())
+
+    def right(self) -> int:
+        """Pairs of equal classes."""
+        return sum(n for (actual, predicted), n in self._counts.items() if actual == predicted)
+
+    def cells(self) -> dict[str, dict[str, int]]:
+        """`{actual: {predicted: rows}}` of the cells that occur."""
+        cells: dict[str, dict[str, int]] = {}
+        for (actual, predicted), count in sorted(self._counts.items()):
+            cells.setdefault(actual, {})[predicted] = count
+        return cells
+
+    def per_class(self, classes: Sequence[str]) -> dict[str, ClassQuality]:
+        """Quality of these classes and of all that were seen, in order of name."""
+        hit: dict[str, int] = {}
+        actual: dict[str, int] = dict.fromkeys(classes, 0)
+        predicted: dict[str, int] = {}
+        for (truth, answer), count in self._counts.items():
+            actual[truth] = actual.get(truth, 0) + count
+            actual.setdefault(answer, 0)
+            predicted[answer] = predicted.get(answer, 0) + count
+            if truth == answer:
+                hit[truth] = count
+        return {
+            name: _quality(hit.get(name, 0), actual[name], predicted.get(name, 0))
+            for name in sorted(actual)
+        }
+
+
+def _quality(hit: int, actual: int, predicted: int) -> ClassQuality:
+    return ClassQuality(
+        precision=hit / predicted if predicted else None,
+        recall=hit / actual if actual else None,
+        f1=2 * hit / (actual + predicted) if actual + predicted else None,
+        support=actual,
+    )
+
+
+def macro(qualities: Mapping[str, ClassQuality], classes: Sequence[str]) -> ClassQuality:
+    """The plain mean over classes; an undefined ratio counts as 0 in it.
+
+    >>> macro({"a": ClassQuality(precision=1.0, recall=None, f1=0.5, support=2)}, ["a"]).recall
+    0.0
+    """
+    chosen = [qualities[name] for name in classes]
+    size = len(chosen)
+    return ClassQuality(
+        precision=sum(q.precision or 0.0 for q in chosen) / size if size else None,
+        recall=sum(q.recall or 0.0 for q in chosen) / size if size else None,
+        f1=sum(q.f1 or 0.0 for q in chosen) / size if size else None,
+        support=sum(q.support for q in chosen),
+    )
+
+
+def encode(texts: Sequence[str]) -> tuple[Codes, list[str]]:
+    """Codes of texts, and what they stand for, in order of first occurrence.
+
+    >>> encode(["b", "a", "b"])[0].tolist(), encode(["b", "a", "b"])[1]
+    ([0, 1, 0], ['b', 'a'])
+    """
+    names: dict[str, int] = {}
+    codes = [names.setdefault(text, len(names)) for text in texts]
+    return np.array(codes, np.int32), list(names)

@@ -1,0 +1,114 @@
+"""Requests: how many, how many failed, how long they took."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inferwatch.events.window import LatencyBlock
+from pipeline.columns import Mask
+from pipeline.stats.exact_sum import ExactSum
+from pipeline.stats.log_histogram import LogHistogram
+from pipeline.stats.moments import Moments
+
+Floats = NDArray[np.float64]
+
+
+class LatencyCounter:
+    """Latency of all requests, failed ones too, and tokens of those that report them.
+
+    Guarantee: counts, errors, mean and maximum exact; each percentile within 0.8 % of the exact
+    order statistic (`numpy.percentile`, method `inverted_cdf`), for one request as for millions.
+    Cost: 8 ns a request in batches of 8,192; 1 kB in a snapshot.
+
+    >>> counter = LatencyCounter()
+    >>> none = np.full(2, np.nan)
+    >>> counter.update(np.array([10.0, 30.0]), np.array([False, True]), none, none)
+    >>> block = counter.result(window_ms=1000)
+    >>> block.count, block.errors, block.mean_ms, block.max_ms, block.requests_per_s
+    (2, 1, 20.0, 30.0, 2.0)
+    """
+
+    __slots__ = ("_errors", "_histogram", "_moments", "_reporting", "_tokens", "_ttft")
+
+    def __init__(self) -> None:
+        """No request yet."""
+        self._errors = 0
+        self._moments = Moments()
+        self._histogram = LogHistogram()
+        self._ttft = LogHistogram()
+        self._tokens = ExactSum()
+        self._reporting = 0
+
+    def update(self, latency_ms: Floats, failed: Mask, ttft_ms: Floats, tokens_out: Floats) -> None:
+        """Count requests; NaN where the time to first token or the tokens are absent."""
+        ordered = np.sort(latency_ms)
+        self._moments.update_sorted(ordered)
+        self._histogram.update_sorted(ordered)
+        self._errors += int(np.count_nonzero(failed))
+        self._ttft.update_sorted(np.sort(ttft_ms[np.isfinite(ttft_ms)]))
+        tokens = tokens_out[np.isfinite(tokens_out)]
+        self._tokens.update(tokens)
+        self._reporting += len(tokens)
+
+    def merge(self, other: LatencyCounter) -> None:
+        """Take in all requests of another counter."""
+        self._errors += other._errors
+        self._moments.merge(other._moments)
+        self._histogram.merge(other._histogram)
+        self._ttft.merge(other._ttft)
+        self._tokens.merge(other._tokens)
+        self._reporting += other._reporting
+
+    def snapshot(self) -> list[Any]:
+        """Plain values."""
+        return [
+            self._errors,
+            self._moments.snapshot(),
+            self._histogram.snapshot(),
+            self._ttft.snapshot(),
+            self._reporting,
+            self._tokens.snapshot(),
+        ]
+
+    @classmethod
+    def restore(cls, plain: list[Any]) -> Self:
+        """The counter that `snapshot` wrote."""
+        restored = cls()
+        restored._errors, moments, histogram, ttft, restored._reporting, tokens = plain
+        restored._moments = Moments.restore(moments)
+        restored._histogram = LogHistogram.restore(histogram)
+        restored._ttft = LogHistogram.restore(ttft)
+        restored._tokens = ExactSum.restore(tokens)
+        return restored
+
+    def result(self, window_ms: int) -> LatencyBlock | None:
+        """The block of a window of this length; None without a request."""
+        moments = self._moments
+        if not moments.count:
+            return None
+        seconds = window_ms / 1000
+        tokens = self._tokens.value()
+        return LatencyBlock(
+            count=moments.count,
+            errors=self._errors,
+            error_rate=self._errors / moments.count,
+            requests_per_s=moments.count / seconds,
+            mean_ms=moments.mean(),
+            p50_ms=self._percentile(500),
+            p90_ms=self._percentile(900),
+            p95_ms=self._percentile(950),
+            p99_ms=self._percentile(990),
+            p999_ms=self._percentile(999),
+            max_ms=moments.max + 0.0,
+            ttft_p95_ms=self._ttft.percentile(950),
+            tokens_per_s=tokens / seconds if self._reporting and tokens is not None else None,
+        )
+
+    def _percentile(self, per_mille: int) -> float | None:
+        value = self._histogram.percentile(per_mille)
+        if value is None:
+            return None
+        return min(max(value, self._moments.min), self._moments.max) + 0.0

@@ -1,0 +1,84 @@
+"""Counts under whole-number keys, of which few occur."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from pipeline.stats.packing import Ints, pack_ints, unpack_ints
+
+_COMPACT_AT = 32
+_NOTHING: Ints = np.zeros(0, np.int64)
+
+
+class SparseCounts:
+    """How often each key occurred; keys that nobody counted take no room.
+
+    Guarantee: exact; what was added and taken back leaves no key. Cost: merging appends, and the
+    parts are put together (one sort) when 32 have gathered or somebody looks.
+
+    >>> counts = SparseCounts()
+    >>> counts.add(np.array([3, 9]), np.array([1, 2]))
+    >>> counts.add(np.array([3]), np.array([-1]))
+    >>> [part.tolist() for part in counts.arrays()]
+    [[9], [2]]
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        """Nothing counted yet."""
+        self._parts: list[tuple[Ints, Ints]] = []
+
+    def add(self, keys: Ints, counts: Ints) -> None:
+        """Add a count (negative: take it back) under each key; keys may repeat."""
+        if len(keys):
+            self._parts.append((keys, counts))
+            if len(self._parts) >= _COMPACT_AT:
+                self._compact()
+
+    def merge(self, other: SparseCounts) -> None:
+        """Add the counts of another."""
+        self._parts.extend(other._parts)
+        if len(self._parts) >= _COMPACT_AT:
+            self._compact()
+
+    def arrays(self) -> tuple[Ints, Ints]:
+        """The keys, rising, and their counts, none of them zero."""
+        self._compact()
+        return self._parts[0] if self._parts else (_NOTHING, _NOTHING)
+
+    def total(self) -> int:
+        """The sum of all counts."""
+        return sum(int(counts.sum()) for _, counts in self._parts)
+
+    def _compact(self) -> None:
+        if not self._parts:
+            return
+        keys = np.concatenate([part[0] for part in self._parts])
+        counts = np.concatenate([part[1] for part in self._parts])
+        order = np.argsort(keys, kind="stable")
+        keys, counts = keys[order], counts[order]
+        starts = np.flatnonzero(np.diff(keys, prepend=keys[0] - 1))
+        sums = np.add.reduceat(counts, starts)
+        here = sums != 0
+        self._parts = [(keys[starts][here], sums[here])] if here.any() else []
+
+    def snapshot(self) -> list[int | bytes]:
+        """`[first key, gaps between keys, counts]`, or `[]`."""
+        keys, counts = self.arrays()
+        if not len(keys):
+            return []
+        return [int(keys[0]), pack_ints(np.diff(keys)), pack_ints(counts)]
+
+    @classmethod
+    def restore(cls, plain: list[int | bytes]) -> Self:
+        """The counts that `snapshot` wrote."""
+        restored = cls()
+        if plain:
+            first, gaps, counts = plain
+            assert isinstance(first, int) and isinstance(gaps, bytes) and isinstance(counts, bytes)
+            keys = np.concatenate([[0], np.cumsum(unpack_ints(gaps))]) + first
+            restored.add(keys.astype(np.int64), unpack_ints(counts))
+        return restored
