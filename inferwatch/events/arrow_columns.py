@@ -19,7 +19,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, cast
 
 import nanoarrow as na
 from nanoarrow.c_array import c_array_from_buffers
@@ -72,7 +72,7 @@ def any_column(values: Sequence[object]) -> Built:
         flags = [value is True for value in values]
         return "bool", _array("bool", values, nullable, pack_bits(flags))
     if kinds == {str, bool}:
-        texts = [None if v is None else value_text(v) for v in values]  # type: ignore[arg-type]
+        texts = [None if v is None else value_text(cast(str | bool, v)) for v in values]
         return text_column(texts, nullable=nullable)
     return _mixed_column(values)
 
@@ -90,7 +90,7 @@ def float_column(values: Sequence[Any], *, nullable: bool) -> Built:
 def int_column(values: Sequence[int | None], *, nullable: bool) -> Built:
     """Whole numbers of 64 bits: times and sequence numbers."""
     plain = [0 if v is None else v for v in values] if nullable else values
-    return "int64", _array("int64", values, nullable, array("q", plain))  # type: ignore[arg-type]
+    return "int64", _array("int64", values, nullable, array("q", plain))
 
 
 def text_column(values: Sequence[Any], *, nullable: bool) -> Built:
@@ -110,18 +110,16 @@ def text_column(values: Sequence[Any], *, nullable: bool) -> Built:
 
 
 def pack_bits(flags: Sequence[bool]) -> bytes:
-    """Arrow's bitmap: the first row is the lowest bit.
+    r"""Arrow's bitmap: the first row is the lowest bit.
 
     >>> pack_bits([True, False, True]), pack_bits([])
-    (b'\\x05', b'')
+    (b'\x05', b'')
     """
     digits = "".join(["1" if flag else "0" for flag in reversed(flags)])
     return int(digits or "0", 2).to_bytes((len(flags) + 7) // 8, "little")
 
 
-def struct_of(
-    columns: dict[str, Built], length: int, metadata: dict[str, str]
-) -> Any:
+def struct_of(columns: dict[str, Built], length: int, metadata: dict[str, str]) -> Any:
     """The columns of one batch as one nanoarrow array."""
     schema = _struct_type(
         tuple((name, kind) for name, (kind, _) in columns.items()), tuple(metadata.items())

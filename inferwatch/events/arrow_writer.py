@@ -44,7 +44,7 @@ def write_batch(
     origin: str | None = None,
     seq: Sequence[int] | None = None,
 ) -> bytes:
-    """One batch of 1 to 65,536 events of one kind.
+    r"""One batch of 1 to 65,536 events of one kind.
 
     Names are flattened with dots; `model` and `version` are schema metadata where all rows have
     the same, else columns; `origin` is always metadata. About 4 µs a prediction of 20 features
@@ -63,7 +63,7 @@ def write_batch(
     >>> from inferwatch.events.prediction import Prediction
     >>> row = Prediction(model="fraud", ts=0, prediction="legit", features={"amount": 12.5})
     >>> write_batch(Kind.PREDICTION, [row])[:4]
-    b'\\xff\\xff\\xff\\xff'
+    b'\xff\xff\xff\xff'
     """
     if not 1 <= len(rows) <= MAX_BATCH_ROWS:
         raise ValueError(f"{len(rows)} rows; a batch holds 1 to {MAX_BATCH_ROWS}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -74,9 +74,10 @@ def from_plain(cls: type[T], value: Any) -> T:
 
 
 @cache
-def _fields(cls: Any) -> dict[str, tuple[Any, bool]]:
-    hints = typing.get_type_hints(cls)
-    return {f.name: (hints[f.name], f.init) for f in dataclasses.fields(cls)}
+def _fields(cls: Hashable) -> dict[str, tuple[Any, bool]]:
+    record = cast(type[Any], cls)
+    hints = typing.get_type_hints(record)
+    return {f.name: (hints[f.name], f.init) for f in dataclasses.fields(record)}
 
 
 def _build(hint: Any, value: Any) -> Any:

@@ -28,6 +28,7 @@ class HugeInteger(float):
     """
 
     __slots__ = ("text",)
+    text: str
 
     def __new__(cls, text: str) -> HugeInteger:
         """Keep the digits beside the value."""
