@@ -26,11 +26,12 @@ class Program:
     """What a child runs.
 
     Attributes:
-        name: stands before each line of its output, and in messages.
+        name: who it is in messages.
         argv: the program and its arguments.
         env: what its environment has beside, or instead of, ours.
-        log: the file that its output is appended to; None: our standard error, with the name.
+        log: the file that its output is appended to; None: our standard error.
         restart: start it again when it ends by itself.
+        named: its name stands before each of its lines on our standard error.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
     log: Path | None = None
     restart: bool = False
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ class Child:
         log = self.program.log
         with self._process.stdout as output:
             if log is None:
-                self._copy(output, sys.stderr, f"{self.program.name} | ")
+                name = self.program.name
+                self._copy(output, sys.stderr, f"{name} | " if self.program.named else "")
             else:
                 with log.open("a") as sink:
                     self._copy(output, sink, "")

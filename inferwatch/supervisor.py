@@ -91,6 +91,26 @@ class Supervisor:
                 raise ServiceUnreachableError(f"{what}: not ready within {timeout_s:g} s")
             time.sleep(_LOOK_S)
 
+    def complete(self, program: Program, timeout_s: float = 60.0) -> None:
+        """Run a program to its end, as a stage of its own.
+
+        Raises:
+            ChildDiedError: its exit code is not 0.
+            ServiceUnreachableError: it took longer than `timeout_s`; it was ended.
+        """
+        with Supervisor(stop_s=self._stop_s) as alone:
+            alone.start(program)
+            deaths: list[Death] = []
+            deadline = time.monotonic() + timeout_s
+            while not deaths:
+                deaths = alone.tend()
+                if time.monotonic() >= deadline:
+                    text = f"{program.name}: not done within {timeout_s:g} s"
+                    raise ServiceUnreachableError(text)
+                time.sleep(_LOOK_S)
+        if deaths[0].code != 0:
+            raise ChildDiedError(deaths[0])
+
     def tend(self) -> list[Death]:
         """Who died since the last call; starts those again that are to be and whose time has come.
 

@@ -5,7 +5,8 @@ loopback only, its files in a directory that the caller gives. A start in a dire
 data goes on from them.
 
 `python -m inferwatch.embedded.redis --dir DIR --address-file FILE` runs one until SIGTERM, and
-writes `redis://127.0.0.1:PORT/0` to FILE once clients can connect.
+writes `redis://127.0.0.1:PORT/0` to FILE once clients can connect. A FILE that is there already
+says which port to take: clients find a restarted server where they left it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import redis
 
@@ -185,11 +187,12 @@ def main() -> None:
         prog="python -m inferwatch.embedded.redis", description=__doc__
     )
     parser.add_argument("--dir", type=Path, required=True)
-    parser.add_argument("--port", type=int, default=None, help="a free one when not given")
     parser.add_argument("--address-file", type=Path, required=True)
     options = parser.parse_args()
-    with EmbeddedRedis(options.dir, port=options.port) as server, wait_for_signal(server.running):
-        publish_address(options.address_file, server.url)
+    file: Path = options.address_file
+    port = urlsplit(file.read_text()).port if file.exists() else None
+    with EmbeddedRedis(options.dir, port=port) as server, wait_for_signal(server.running):
+        publish_address(file, server.url)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def load(path: str | None, *, text: str | None = None) -> Settings:
         return Settings()
     source = path or STDIN
     if text is None:
-        text = _read(source)
+        text = read_source(source)
     folder = Path() if source == STDIN else Path(source).parent
     substitution = Substitution(os.environ, folder)
     document = parse(text, substitution)
@@ -54,7 +54,12 @@ def load(path: str | None, *, text: str | None = None) -> Settings:
     return settings.with_warnings(substitution.conceal(w.line(source)) for w in warnings)
 
 
-def _read(source: str) -> str:
+def read_source(source: str) -> str:
+    """The text of a config file (`-`: standard input), UTF-8 or UTF-16.
+
+    Raises:
+        ConfigError: it cannot be read, or is no text.
+    """
     try:
         if source == STDIN:
             content = sys.stdin.buffer.read(_MAX_BYTES + 1)
