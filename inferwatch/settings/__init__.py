@@ -1,5 +1,6 @@
 """The config: one frozen tree, every mistake of a file at once.
 
+>>> from inferwatch.settings import load
 >>> load(None).limits.event_bytes
 1048576
 """

@@ -125,7 +125,7 @@ def parse(text: str, substitution: Substitution) -> Document:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
         document.mistakes.append(
-            Mistake(place, (), f"no YAML: the character {error.character!r} is not allowed")
+            Mistake(place, (), f"no YAML: U+{error.character:04X} is no character of a text")
         )
     except RecursionError:
         document.mistakes.append(Mistake(Place(1, 1), (), "no config: nested too deeply"))

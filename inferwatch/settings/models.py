@@ -30,6 +30,9 @@ Task = Literal["binary", "multiclass", "regression"]
 
 # More slices than this make a window slow to merge and Redis large.
 _MANY_PANES = 20_000
+# What may be expected of a model; with `train_` in front, of its training data.
+_SHARES = ("accuracy", "precision", "recall", "f1", "roc_auc")
+_MEASURES = ("log_loss", "brier", "ece", "mae", "rmse", "r2", "bias", "mape")
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_LABELS = ("alertname", "model", "version", "segment", "severity", "kind")
 
@@ -68,6 +71,21 @@ def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _performance(expect: dict[str, float]) -> dict[str, float]:
+    _refuse(_expect_mistakes(expect))
+    return expect
+
+
+def _expect_mistakes(expect: dict[str, float]) -> Iterator[Remark]:
+    for key, value in expect.items():
+        metric = key.removeprefix("train_")
+        if metric not in (*_SHARES, *_MEASURES):
+            known = ", ".join((*_SHARES, *_MEASURES))
+            yield Remark((key,), f"no measure of performance; allowed are {known}, and train_…")
+        elif metric in _SHARES and not 0 <= value <= 1:
+            yield Remark((key,), f"{value:g} is no share; allowed is 0 to 1")
+
+
 def _no_label_of_ours(tags: dict[str, str]) -> dict[str, str]:
     _refuse(_tag_mistakes(tags))
     return tags
@@ -92,6 +110,7 @@ Wait = Annotated[int | None, BeforeValidator(_parse_wait), WithJsonSchema({"type
 Windows = Annotated[tuple[Window, ...], Field(min_length=1), AfterValidator(_all_different)]
 Classes = Annotated[tuple[ClassName, ...], AfterValidator(_all_different)]
 Segments = Annotated[tuple[Text, ...], AfterValidator(_all_different)]
+Performance = Annotated[dict[str, Float], AfterValidator(_performance)]
 Tags = Annotated[dict[str, Text], AfterValidator(_no_label_of_ours)]
 PositiveShare = Annotated[Share, Field(gt=0)]
 
@@ -177,7 +196,7 @@ class ModelEntry(Section):
     """Labels: how long they may take, and how much is kept for them."""
     features: FeatureSettings = FeatureSettings()
     """Which features are watched, and as what."""
-    expect: dict[str, Float] = {}
+    expect: Performance = {}
     """Performance to expect (accuracy, f1, train_accuracy); else taken from the reference."""
     tags: Tags = {}
     """Merged into the labels of its alerts."""

@@ -18,7 +18,6 @@ NOT_YET = (
     "redis.sentinel",
     "models.*.labels.sample",
     "models.*.labels.memory",
-    "rules.*.when = unusual",
     "rules.*.slo",
     "alerting.budget",
     "bridge",

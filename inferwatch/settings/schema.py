@@ -15,8 +15,8 @@ DIALECT = GenerateJsonSchema.schema_dialect
 def schema() -> dict[str, Any]:
     """The schema as plain values.
 
-    >>> schema()["properties"]["topics"]["description"]
-    'The names and the size of the topics.'
+    >>> schema()["properties"]["start"]["description"]
+    'Where a consumer group starts when it is new: earliest, latest, or 2h ago.'
     """
     return {"$schema": DIALECT, **Settings.model_json_schema()}
 

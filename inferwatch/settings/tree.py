@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -30,6 +31,7 @@ from inferwatch.settings.types import (
     Secret,
     Size,
     Text,
+    WindowSpec,
     parse_duration,
     scalar_text,
 )
@@ -220,7 +222,7 @@ class Settings(Section):
         return max(settle("*", e, self.defaults).labels.horizon for e in (None, *self.models))
 
     def surprises(self) -> Iterator[Remark]:
-        """Models that are never reached, and windows that nobody can look at in full."""
+        """Models that are never reached, windows that nobody has or can look at in full."""
         for index, entry in enumerate(self.models):
             earlier = next((e for e in self.models[:index] if e.swallows(entry)), None)
             if earlier is not None:
@@ -228,8 +230,31 @@ class Settings(Section):
                     ("models", index, "name"),
                     f"never reached: {earlier.name!r} further up matches first; move it down",
                 )
+        for index, rule in enumerate(self.rules or ()):
+            if rule.window is not None and not self._has_window(rule.models, rule.window):
+                yield Remark(
+                    ("rules", index, "window"),
+                    f"no model that the rule is about has the window {rule.window.text}; "
+                    "add it to their windows",
+                )
         if self.longest_window > self.retention.history:
             yield Remark(
                 ("retention", "history"),
                 "shorter than the longest window, so that the dashboard shows no two of them",
             )
+
+    def _has_window(self, models: str, window: WindowSpec) -> bool:
+        """Whether a model that fits the glob may have a window of this size.
+
+        A rule's `15m` is also a model's `15m/1m`: the same time, looked at more often.
+        """
+        named = [e.name for e in self.models if fnmatchcase(e.name, models)]
+        globs = [e.windows or () for e in self.models if re.search(r"[*?\[]", e.name)]
+        found = [self.for_model(name).windows for name in (named or [models])] + globs
+        if re.search(r"[*?\[]", models):
+            found.append(self.defaults.windows)
+        return any(
+            w.size == window.size and window.slide in (w.slide, w.size)
+            for windows in found
+            for w in windows
+        )
