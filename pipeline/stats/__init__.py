@@ -10,7 +10,6 @@ from pipeline.stats.classification import ClassificationCounter
 from pipeline.stats.column import ColumnCounter, Kind
 from pipeline.stats.drift import DriftScores
 from pipeline.stats.latency import LatencyCounter
-from pipeline.stats.number_text import number_text
 from pipeline.stats.regression import RegressionCounter
 from pipeline.stats.resources import ResourceCounter
 
@@ -24,5 +23,4 @@ __all__ = [
     "RegressionCounter",
     "ResourceCounter",
     "category_order",
-    "number_text",
 ]

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inferwatch.errors import MergeError, StateFormatError
+from inferwatch.events.canonical import number_text
 from inferwatch.events.reference import CategoricalReference, ColumnReference, NumericReference
 from inferwatch.events.window import CategoricalBlock, NumericBlock
 from pipeline.columns import Column, Floats
 from pipeline.stats.categorical_block import categorical_block, categorical_scores
 from pipeline.stats.categories import CategoryCounter
 from pipeline.stats.drift import DriftScores
-from pipeline.stats.number_text import number_text
 from pipeline.stats.numbers import NumberCounter
 from pipeline.stats.numeric_block import numeric_block, numeric_scores
 
@@ -38,7 +39,16 @@ class ColumnCounter:
     ('numeric', 2, 1, 1.5)
     """
 
-    __slots__ = ("_categories", "_kind", "_numbers", "_odd", "_reference", "_rows", "_texts")
+    __slots__ = (
+        "_arguments",
+        "_categories",
+        "_kind",
+        "_numbers",
+        "_odd",
+        "_reference",
+        "_rows",
+        "_texts",
+    )
 
     def __init__(
         self,
@@ -55,6 +65,7 @@ class ColumnCounter:
             max_categories: bound on distinct categories; those beyond it go to `__other__`.
             keep: categories that the config names; they and the reference's always stay.
         """
+        self._arguments = (kind, reference, max_categories, keep)
         if reference is not None and (
             not has_values(reference) or (kind is not None and kind != reference.type)
         ):
@@ -75,8 +86,8 @@ class ColumnCounter:
 
     @property
     def reference(self) -> ColumnReference | None:
-        """What the column is compared with; None where that says nothing about it."""
-        return self._reference
+        """The reference's column as it was given, also where it says nothing about this one."""
+        return self._arguments[1]
 
     @property
     def rows(self) -> int:
@@ -111,7 +122,7 @@ class ColumnCounter:
         self._categories.add(
             {
                 number_text(value): count
-                for value, count in zip(distinct, counts.tolist(), strict=True)
+                for value, count in zip(_shortest(distinct), counts.tolist(), strict=True)
             }
         )
 
@@ -132,9 +143,20 @@ class ColumnCounter:
         self._texts += other._texts
         self._odd += other._odd
 
+    def fresh(self) -> ColumnCounter:
+        """An empty counter of the same parameters, to merge into."""
+        return ColumnCounter(*self._arguments)
+
     def snapshot(self) -> list[Any]:
-        """Plain values: `[kind, rows, texts, odd, numbers, categories]`."""
+        """Plain values: `[kind, limit, keep, counted as, rows, texts, odd, numbers, categories]`.
+
+        The reference is not among them: its fingerprint belongs into the key of what is stored.
+        """
+        kind, _, max_categories, keep = self._arguments
         return [
+            kind,
+            max_categories,
+            sorted(keep),
             self._kind,
             self._rows,
             self._texts,
@@ -144,34 +166,25 @@ class ColumnCounter:
         ]
 
     @classmethod
-    def restore(
-        cls,
-        plain: list[Any],
-        kind: Kind | None,
-        reference: ColumnReference | None,
-        max_categories: int,
-        keep: frozenset[str] = frozenset(),
-    ) -> ColumnCounter:
-        """The counter that `snapshot` wrote, made with the same arguments.
+    def restore(cls, plain: list[Any], reference: ColumnReference | None) -> ColumnCounter:
+        """The counter that `snapshot` wrote, counted against the same reference.
 
         Raises:
-            StateFormatError: it was counted with another kind or against other cells.
+            StateFormatError: it was counted against another one.
         """
-        restored = cls(kind, reference, max_categories, keep)
-        stored, restored._rows, restored._texts, restored._odd, numbers, categories = plain
-        if stored != restored._kind:
+        kind, max_categories, keep, counted_as, rows, texts, odd, numbers, categories = plain
+        restored = cls(kind, reference, max_categories, frozenset(keep))
+        if counted_as != restored._kind:
             raise StateFormatError(
-                f"a column stored as {stored or 'undecided'} cannot be read as "
-                f"{restored._kind or 'undecided'}: its config or reference is another one"
+                f"a column stored as {counted_as or 'undecided'} cannot be read as "
+                f"{restored._kind or 'undecided'}: it was counted against another reference"
             )
+        restored._rows, restored._texts, restored._odd = rows, texts, odd
         if numbers:
-            cells = restored._reference
-            restored._numbers = NumberCounter.restore(
-                numbers, cells if isinstance(cells, NumericReference) else None
-            )
+            restored._numbers = NumberCounter.restore(numbers, restored._numeric_reference())
         if categories:
-            old = restored._categories
-            restored._categories = CategoryCounter.restore(categories, old.named, old.spare)
+            empty = restored._categories
+            restored._categories = CategoryCounter.restore(categories, empty.named, empty.spare)
         return restored
 
     # -- reading -------------------------------------------------------------------------------
@@ -241,6 +254,16 @@ class ColumnCounter:
 
     def _categorical_reference(self) -> CategoricalReference | None:
         return self._reference if isinstance(self._reference, CategoricalReference) else None
+
+
+def _shortest(numbers: NDArray[Any]) -> list[float]:
+    """Doubles whose shortest text is that of the numbers in their own width.
+
+    The double nearest to the float32 0.1 is 0.10000000149: what was meant is 0.1.
+    """
+    if numbers.dtype == np.float32:
+        return [float(str(number)) for number in numbers]
+    return [float(number) for number in numbers]
 
 
 def has_values(reference: ColumnReference) -> bool:

@@ -1,0 +1,1 @@
+"""References: built from tables, published, and found again for each row and window."""
