@@ -1,0 +1,214 @@
+"""A feature came in another unit: seconds for minutes, cents for euros, Fahrenheit for Celsius.
+
+The window's p05, p50 and p95 are fitted to the reference's under every conversion in the table.
+A conversion is believed by how well the converted reference fits, times how badly everything
+fits that a population does by itself: staying as it was, moving by any amount, or stretching by
+up to a factor of two. So x1.5, or 30 more on everything, is no unit change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log
+
+from inferwatch.events.alert import Evidence, Suggestion
+from pipeline.diagnosis.columns import MIN_ROWS, Pair, pairs
+from pipeline.diagnosis.shape import Shape, Three, likeness, quantiles_of, shape_of
+from pipeline.diagnosis.view import Examined, View, examined
+from pipeline.diagnosis.wording import names, number, times
+
+STRETCH = 2.0
+"""The most that a population stretches by itself."""
+CHANGED = 3.0
+"""Misfit above which a column is no longer what it was."""
+ONLY_MOMENTS = 0.6
+"""How far the mean and the spread alone are believed, where the quantiles are all one value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """New values = old values x scale + offset.
+
+    Attributes:
+        reading: what it most often is.
+        prior: how far a perfect fit is believed; less for factors that populations reach alone.
+    """
+
+    scale: float
+    reading: str
+    offset: float = 0.0
+    prior: float = 0.97
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether it only scales."""
+        return self.offset == 0.0
+
+
+def _both(scale: float, larger: str, smaller: str, prior: float = 0.97) -> Iterator[Conversion]:
+    yield Conversion(scale, larger, prior=prior)
+    yield Conversion(1 / scale, smaller, prior=prior)
+
+
+CONVERSIONS: tuple[Conversion, ...] = (
+    *_both(60.0, "seconds instead of minutes", "minutes instead of seconds"),
+    *_both(1000.0, "milliseconds instead of seconds, or grams instead of kilograms",
+           "seconds instead of milliseconds, or kilograms instead of grams"),
+    *_both(100.0, "cents instead of whole units, or per cent instead of a fraction",
+           "whole units instead of cents, or a fraction instead of per cent"),
+    *_both(10.0, "tenths instead of whole units, or millimetres instead of centimetres",
+           "whole units instead of tenths, or centimetres instead of millimetres", 0.94),
+    *_both(24.0, "hours instead of days", "days instead of hours", 0.95),
+    *_both(3600.0, "seconds instead of hours", "hours instead of seconds"),
+    *_both(86_400.0, "seconds instead of days", "days instead of seconds"),
+    *_both(1e6, "microseconds instead of seconds, or millionths",
+           "seconds instead of microseconds, or millions"),
+    *_both(1 / 0.3048, "feet instead of metres", "metres instead of feet", 0.9),
+    *_both(1 / 0.0254, "inches instead of metres", "metres instead of inches"),
+    *_both(2.54, "centimetres instead of inches", "inches instead of centimetres", 0.85),
+    *_both(1 / 0.45359237, "pounds instead of kilograms", "kilograms instead of pounds", 0.8),
+    *_both(1.609344, "kilometres instead of miles", "miles instead of kilometres", 0.45),
+    Conversion(1.8, "Fahrenheit instead of Celsius", 32.0, 0.9),
+    Conversion(1 / 1.8, "Celsius instead of Fahrenheit", -32 / 1.8, 0.9),
+    Conversion(1.0, "kelvin instead of Celsius", 273.15, 0.95),
+    Conversion(1.0, "Celsius instead of kelvin", -273.15, 0.95),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The conversion that explains a feature best."""
+
+    pair: Pair
+    shape: Shape
+    window: Three
+    conversion: Conversion
+    confidence: float
+
+
+def examine(view: View) -> Examined | None:
+    """The feature whose unit most surely changed; others that did are named with it."""
+    fits = [fit for pair in pairs(view) if (fit := best_fit(pair)) is not None]
+    if not fits:
+        return None
+    fits.sort(key=lambda f: (-f.confidence, f.pair.name))
+    first = fits[0]
+    others = [f.pair.name for f in fits[1:] if f.confidence > 0.5]
+    why = f"{_size(first)}: its unit probably changed ({first.conversion.reading})"
+    if others:
+        why += f", and so did that of {names(others)}"
+    return examined(
+        "unit_change",
+        first.confidence,
+        why,
+        evidence=tuple(e for fit in fits[:3] for e in _evidence(fit)),
+        suggestions=_suggestions(view, first),
+    )
+
+
+def best_fit(pair: Pair) -> Fit | None:
+    """The best conversion of one feature; None where it is as it was, or nothing fits."""
+    shape, window = shape_of(pair.good), quantiles_of(pair.now)
+    if shape is None or window is None or pair.now.count < MIN_ROWS:
+        return None
+    if shape.spread == 0 or window[0] == window[2]:
+        return _fit_moments(pair, shape, window)
+    if shape.misfit(window) < CHANGED:
+        return None
+    natural = likeness(min(shape.misfit(window, 1.0, _shift(shape, window)), shape.misfit(window)))
+    stretched = likeness(shape.misfit(window, _stretch(shape, window)))
+    best: Fit | None = None
+    for conversion in CONVERSIONS:
+        fit = likeness(shape.misfit(window, conversion.scale, conversion.offset))
+        # A pure shift is its own rival; so is a factor that populations reach by themselves.
+        rivals = 0.0 if conversion.scale == 1.0 else natural
+        if not 1 / STRETCH <= conversion.scale <= STRETCH:
+            rivals = max(rivals, stretched)
+        confidence = conversion.prior * fit * (1 - rivals)
+        if best is None or confidence > best.confidence:
+            best = Fit(pair, shape, window, conversion, confidence)
+    return best if best is not None and best.confidence >= 0.2 else None
+
+
+def _fit_moments(pair: Pair, shape: Shape, window: Three) -> Fit | None:
+    """Mean and spread alone: for a column that is one value nearly always."""
+    mean, std = getattr(pair.now, "mean", None), getattr(pair.now, "std", None)
+    if not mean or not std or not shape.mean or not shape.std or mean / shape.mean <= 0:
+        return None
+    ratios = (log(mean / shape.mean), log(std / shape.std))
+    best: Fit | None = None
+    for conversion in CONVERSIONS:
+        if not conversion.is_pure or 1 / STRETCH <= conversion.scale <= STRETCH:
+            continue
+        off = sum(((ratio - log(conversion.scale)) / 0.4) ** 2 for ratio in ratios) / 2
+        confidence = ONLY_MOMENTS * conversion.prior * likeness(off)
+        if confidence >= 0.2 and (best is None or confidence > best.confidence):
+            best = Fit(pair, shape, window, conversion, confidence)
+    return best
+
+
+def _shift(shape: Shape, window: Three) -> float:
+    return window[1] - shape.quantiles[1]
+
+
+def _stretch(shape: Shape, window: Three) -> float:
+    ratio = (window[2] - window[0]) / shape.spread
+    return min(STRETCH, max(1 / STRETCH, ratio))
+
+
+def _size(fit: Fit) -> str:
+    name, conversion = fit.pair.name, fit.conversion
+    if conversion.scale == 1.0:
+        more = "more" if conversion.offset > 0 else "less"
+        return f"{name} is {number(abs(conversion.offset))} {more} than usual"
+    if not conversion.is_pure:
+        return (
+            f"{name} is about {number(conversion.scale)} times its usual size "
+            f"{'plus' if conversion.offset > 0 else 'minus'} {number(abs(conversion.offset))}"
+        )
+    return f"{name} is {times(conversion.scale)} its usual size"
+
+
+def _evidence(fit: Fit) -> Iterator[Evidence]:
+    low, middle, high = fit.shape.quantiles
+    now_low, now_middle, now_high = fit.window
+    name, metric = fit.pair.name, fit.pair.metric
+    yield Evidence(
+        text=f"{name}: 95th percentile {number(high)} became {number(now_high)}",
+        metric=f"{metric}.p95",
+        before=high,
+        after=now_high,
+    )
+    yield Evidence(
+        text=f"{name}: median {number(middle)} became {number(now_middle)}, 5th percentile "
+        f"{number(low)} became {number(now_low)}: the same conversion fits all three",
+        metric=f"{metric}.p50",
+        before=middle,
+        after=now_middle,
+    )
+
+
+def _suggestions(view: View, fit: Fit) -> tuple[Suggestion, ...]:
+    name, model = fit.pair.name, view.result.model
+    return (
+        Suggestion(
+            text=f"Ask whoever sends {name} what was released just before the first bad window; "
+            f"look at a few raw requests and compare {name} with the training data "
+            f"({fit.conversion.reading}?).",
+            command=f"inferwatch reference show {model}",
+        ),
+        Suggestion(
+            text=f"Until it is mended upstream, convert {name} back in front of the model "
+            f"({_back(fit.conversion)}), or roll the sender back.",
+        ),
+    )
+
+
+def _back(conversion: Conversion) -> str:
+    scale, offset = conversion.scale, conversion.offset
+    if conversion.is_pure:
+        return f"divide by {number(scale)}" if scale > 1 else f"multiply by {number(1 / scale)}"
+    sign = "subtract" if offset > 0 else "add"
+    text = f"{sign} {number(abs(offset))}"
+    return text if scale == 1.0 else f"{text}, then divide by {number(scale)}"

@@ -1,0 +1,110 @@
+"""The input columns of a view, each beside what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from inferwatch.events.reference import CategoricalReference, ColumnReference
+from inferwatch.events.window import CategoricalBlock, FeatureBlock
+from pipeline.diagnosis.view import View
+from pipeline.rules.builtin_columns import drifted
+
+MIN_ROWS = 20
+"""Columns with fewer usable values prove nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A feature now and as it should be.
+
+    Attributes:
+        now: its block in the bad window.
+        column: the reference's, None where there is no reference.
+        before: its block in the last calm window.
+        rows: all rows of the window, missing ones too.
+        rows_before: of the reference, else of the calm window.
+    """
+
+    name: str
+    now: FeatureBlock
+    column: ColumnReference | None
+    before: FeatureBlock | None
+    rows: int
+    rows_before: int
+
+    @property
+    def good(self) -> ColumnReference | FeatureBlock | None:
+        """The reference's column, else the calm window's."""
+        return self.column if self.column is not None else self.before
+
+    @property
+    def metric(self) -> str:
+        """`features.NAME`."""
+        return f"features.{self.name}"
+
+    def missing_before(self) -> float:
+        """The usual share of missing values."""
+        good = self.good
+        return 0.0 if good is None or not self.rows_before else good.missing / self.rows_before
+
+
+def pairs(view: View) -> Iterator[Pair]:
+    """The features of the window that have something to be compared with, by name."""
+    reference, before = view.reference, view.before
+    rows_before = 0 if before is None else before.rows
+    for name, now in sorted((view.result.features or {}).items()):
+        column = None if reference is None else reference.features.get(name)
+        calm = None if before is None else (before.features or {}).get(name)
+        if column is not None or calm is not None:
+            rows = rows_before if column is None else column.rows
+            yield Pair(name, now, column, calm, view.result.rows, rows)
+
+
+def shares_of(column: ColumnReference | FeatureBlock | None) -> Mapping[str, float] | None:
+    """The shares of a categorical column; of a window's, the ten largest."""
+    if isinstance(column, CategoricalReference):
+        return column.shares
+    if isinstance(column, CategoricalBlock):
+        return dict(column.top)
+    return None
+
+
+def effect(now: FeatureBlock | None, column: ColumnReference | None) -> float:
+    """How far a column is from the reference, 0 where chance explains it; KS, or PSI at most 1."""
+    verdict = None if now is None or column is None else drifted(now, column)
+    if verdict is None or not verdict[1]:
+        return 0.0
+    return min(1.0, verdict[0].value)
+
+
+def moved_inputs(view: View) -> dict[str, float]:
+    """The features that drifted from the reference, with their effect."""
+    reference = view.reference
+    if reference is None:
+        return {}
+    effects = {
+        name: effect(now, reference.features.get(name))
+        for name, now in sorted((view.result.features or {}).items())
+    }
+    return {name: size for name, size in effects.items() if size > 0}
+
+
+def broken_inputs(view: View) -> bool:
+    """Whether some input differs so grossly that what comes out of the model is its doing."""
+    if any(size >= 0.3 for size in moved_inputs(view).values()):
+        return True
+    return any(
+        p.now.type_mismatch + max(0.0, p.now.missing - p.missing_before() * p.rows) > 0.3 * p.rows
+        for p in pairs(view)
+        if p.rows
+    )
+
+
+def output_moved(view: View) -> bool:
+    """Whether the prediction drifted from the reference, or else from the calm window's levels."""
+    column = None if view.reference is None else view.reference.prediction
+    if column is not None:
+        return effect(view.result.prediction, column) > 0
+    shares = {k: v for k, v in view.now.items() if k.startswith("prediction.top.")}
+    return any(abs(v - view.usual.get(k, v)) > 0.1 for k, v in shares.items())
