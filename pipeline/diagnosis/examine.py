@@ -5,7 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from inferwatch.events.alert import AlertKind, Evidence, Suggestion
-from pipeline.diagnosis.causes import unknown
+from pipeline.diagnosis.causes import (
+    blind,
+    concept_change,
+    dead_stream,
+    default_value,
+    errors_upstream,
+    label_problem,
+    load,
+    memory,
+    missing_values,
+    network,
+    new_category,
+    new_version,
+    one_segment,
+    out_of_range,
+    overfit,
+    population_shift,
+    prediction_collapse,
+    schema_change,
+    stuck_value,
+    swapped_columns,
+    underfit,
+    unit_change,
+    unknown,
+)
 from pipeline.diagnosis.view import Diagnosis, Examined, View
 
 Examine = Callable[[View], Examined | None]
@@ -19,7 +43,37 @@ _DATA = frozenset(
         AlertKind.COLLAPSE,
     }
 )
-CAUSES: tuple[tuple[Examine, frozenset[AlertKind]], ...] = ()
+_SERVICE = frozenset({AlertKind.LATENCY, AlertKind.ERRORS, AlertKind.RESOURCE})
+_QUALITY = frozenset({AlertKind.QUALITY, AlertKind.OVERFIT, AlertKind.UNDERFIT})
+_VOLUME = frozenset({AlertKind.VOLUME, AlertKind.BLIND})
+_ANY = frozenset(AlertKind)
+
+CAUSES: tuple[tuple[Examine, frozenset[AlertKind]], ...] = (
+    # What could bring about what: changed inputs make no request slow, and load no input drift.
+    # Breaks of the request come first, what is wrong with the data next, the world last.
+    (schema_change.examine, _DATA),
+    (swapped_columns.examine, _DATA),
+    (unit_change.examine, _DATA),
+    (stuck_value.examine, _DATA),
+    (default_value.examine, _DATA),
+    (missing_values.examine, _DATA),
+    (new_category.examine, _DATA),
+    (out_of_range.examine, _DATA),
+    (one_segment.examine, _DATA),
+    (new_version.examine, _ANY),
+    (prediction_collapse.examine, _DATA),
+    (label_problem.examine, _QUALITY),
+    (overfit.examine, _QUALITY),
+    (underfit.examine, _QUALITY),
+    (population_shift.examine, _DATA),
+    (concept_change.examine, _QUALITY),
+    (dead_stream.examine, _VOLUME),
+    (load.examine, _SERVICE | {AlertKind.VOLUME}),
+    (memory.examine, _SERVICE),
+    (network.examine, _SERVICE),
+    (errors_upstream.examine, _SERVICE | _VOLUME),
+    (blind.examine, _ANY),
+)
 MAX_CAUSES = 5
 MIN_CONFIDENCE = 0.1
 

@@ -61,8 +61,8 @@ def output_drift(case: Case) -> Verdict:
     pairs: list[tuple[str, FeatureBlock | None, ColumnReference | None]] = [
         ("prediction.", case.result.prediction, case.reference.prediction)
     ]
-    for name, block in (case.result.scores or {}).items():
-        pairs.append((f"scores.{name}.", block, case.reference.scores.get(name)))
+    for name, score in (case.result.scores or {}).items():
+        pairs.append((f"scores.{name}.", score, case.reference.scores.get(name)))
     for prefix, block, column in pairs:
         drift = None if block is None or column is None else drifted(block, column)
         if drift is not None:

@@ -132,7 +132,7 @@ class QualityReadiness:
                 f"the stored label delays have format {state['format']}, this version reads up "
                 f"to {FORMAT}: run the newer version"
             )
-        self._delays = {bucket: count for bucket, count in state["delays"]}
+        self._delays = dict(state["delays"])
         self._first_prediction = state["first_prediction"]
         self._last_label = state["last_label"]
         self._coverages = list(state["coverages"])

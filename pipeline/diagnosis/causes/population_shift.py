@@ -1,0 +1,59 @@
+"""The world moved: inputs drifted, by as much as real ones do."""
+
+from __future__ import annotations
+
+from inferwatch.events.alert import AlertKind, Evidence, Suggestion
+from pipeline.diagnosis.columns import moved_inputs, pairs
+from pipeline.diagnosis.shape import quantiles_of, shape_of
+from pipeline.diagnosis.view import Examined, View, examined
+from pipeline.diagnosis.wording import names, number
+
+GROSS = 0.6
+
+
+def examine(view: View) -> Examined | None:
+    """All features that drifted; less sure where one is so far off that it looks broken."""
+    moved = moved_inputs(view)
+    if not moved:
+        return None
+    ranked = sorted(moved, key=lambda name: (-moved[name], name))
+    count, known = len(moved), len(view.result.features or {})
+    share = count / known
+    gross = sum(size > GROSS for size in moved.values()) / count
+    # Many inputs that move together are a population; one that leaps alone is a fault.
+    confidence = 0.5 + 0.2 * min(1.0, 2 * share) * (count > 1) - 0.2 * gross
+    if view.kind is AlertKind.QUALITY:
+        confidence -= 0.05
+    listed = names(ranked)
+    drifted = "has" if count == 1 else "have"
+    why = f"{listed} {drifted} moved as a changed population would ({count} of {known} inputs)"
+    return examined(
+        "population_shift",
+        confidence,
+        why,
+        evidence=tuple(_evidence(view, name, moved[name]) for name in ranked[:5]),
+        suggestions=(
+            Suggestion(
+                text=f"Ask what changed for the users: a campaign, a season, a new region or "
+                f"client; compare {ranked[0]} by segment.",
+                command="inferwatch top",
+            ),
+            Suggestion(
+                text="If the change is real and lasts, retrain on recent data and publish its "
+                "reference; a threshold moved by hand only hides it.",
+                command=f"inferwatch reference build --model {view.result.model} "
+                f"--model-version {view.result.version} --data FILE",
+            ),
+        ),
+    )
+
+
+def _evidence(view: View, name: str, size: float) -> Evidence:
+    pair = next(p for p in pairs(view) if p.name == name)
+    window, shape = quantiles_of(pair.now), shape_of(pair.good)
+    if window is not None and shape is not None:
+        before, after = shape.quantiles[1], window[1]
+        text = f"{name}: median {number(before)} became {number(after)} (KS {number(size)})"
+        return Evidence(text=text, metric=f"{pair.metric}.p50", before=before, after=after)
+    text = f"{name}: PSI {number(size)} against the reference"
+    return Evidence(text=text, metric=f"{pair.metric}.psi", before=0.0, after=size)
