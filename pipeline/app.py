@@ -125,12 +125,16 @@ async def _reconcile(app: Any, engine: Engine, dirty: str) -> None:
 
 async def _until(stop: asyncio.Event, engine: Engine, reconcile: asyncio.Task[None]) -> None:
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait([stopped, engine.failure, reconcile], return_when=asyncio.FIRST_COMPLETED)
+    ends: list[asyncio.Future[Any]] = [stopped, engine.failure, reconcile]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     reconcile.cancel()
-    await asyncio.gather(stopped, reconcile, return_exceptions=True)
+    outcomes = await asyncio.gather(stopped, reconcile, return_exceptions=True)
     if engine.failure.done():
         raise engine.failure.result()
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 def _raw_topic(app: Any, name: str) -> Any:

@@ -37,6 +37,7 @@ from pipeline.state.kept import KeptStore
 from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore, Step, new_generation
+from pipeline.windows.counting import CountingRules
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class Surroundings:
     kept: KeptStore
     log: Log
     references: ReferenceCatalog
+    rules_of: Callable[[str], CountingRules]
     first_offset: Callable[[SourcePartition], int]
     send_dead_letters: Callable[[Sequence[DeadLetter]], Awaitable[None]]
     notify: Callable[[set[str]], Awaitable[None]]
@@ -212,6 +214,7 @@ class PartitionOwner:
                     {key: unpack(pane, what) for key, pane in stored.panes.items()},
                     {identity: unpack(label, what) for identity, label in stored.labels.items()},
                     around.references.by_fingerprint,
+                    around.rules_of,
                 )
             )
             self._generation = stored.generation
@@ -237,8 +240,7 @@ class PartitionOwner:
         around = self._around
         if records:
             through = records[-1].offset
-            now = around.now_ms()
-            decoded = await asyncio.to_thread(self._decoder.decode, records, now)
+            decoded = await asyncio.to_thread(self._decoder.decode, records)
             changes = await self._work.fold(state, decoded, through)
             if changes.kept:
                 await around.kept.keep(self.source, changes.kept)

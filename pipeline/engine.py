@@ -66,7 +66,7 @@ class Engine:
     def __init__(
         self,
         settings: Settings,
-        redis: Redis[bytes],
+        redis: Redis,
         references: ReferenceCatalog,
         transport: Transport,
         partitions: Mapping[str, int],
@@ -79,6 +79,7 @@ class Engine:
         self._references = references
         self._transport = transport
         self._partitions = partitions
+        self._now_ms = now_ms
         self._log = LogReader(settings.broker)
         keys = Keys(settings.topics.prefix)
         self._store = PartitionStore(redis, keys)
@@ -96,6 +97,7 @@ class Engine:
             kept=self._kept,
             log=self._log,
             references=references,
+            rules_of=lambda model: self._plans.of(model).counting,
             first_offset=FirstOffset(settings, self._log, now_ms),
             send_dead_letters=self._send_dead_letters,
             notify=self._notify,
@@ -145,7 +147,13 @@ class Engine:
         return topic.full_name(self._settings.topics.prefix)
 
     def _open_owner(self, source: SourcePartition) -> PartitionOwner:
-        decoder = Decoder(self._kinds[source.topic], self._settings)
+        settings = self._settings
+        decoder = Decoder(
+            self._kinds[source.topic],
+            settings.limits,
+            clock=self._now_ms,
+            keep=settings.deadletter.keep,
+        )
         return PartitionOwner(source, decoder, self._work(source), self._around)
 
     def _work(self, source: SourcePartition) -> Work:

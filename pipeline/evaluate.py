@@ -96,7 +96,9 @@ class ModelEvaluator:
             plan.settings, settings.rules, retention_ms=settings.retention.history
         )
         self._readiness = QualityReadiness(
-            horizon_ms=plan.settings.labels.horizon, wait_ms=plan.settings.labels.wait
+            horizon_ms=plan.settings.labels.horizon,
+            wait_ms=plan.settings.labels.wait,
+            step_ms=plan.grid.smallest.size,
         )
         self._judged = Judged()
         self._unjudged: dict[WindowKey, WindowResult | None] = {}
@@ -184,12 +186,13 @@ class ModelEvaluator:
             for text, data in zip(fields, packed, strict=True):
                 if data is not None:
                     plain = unpack(data, f"a pane of {name}")
-                    pane = Pane.restore(plain, self._references.by_fingerprint)
+                    known = self._references.by_fingerprint
+                    pane = Pane.restore(plain, known, self._plan.counting)
                     panes.setdefault(text, []).append(pane)
         return [self._result(key, panes) for key in keys]
 
     def _result(self, key: WindowKey, panes: Mapping[str, list[Pane]]) -> WindowResult | None:
-        counts = Counts()
+        counts = Counts(self._plan.counting)
         for start in self._plan.grid.panes_of(key.span):
             text = PaneKey(self._plan.name, key.version, key.segment, start).text()
             for pane in panes.get(text, ()):
@@ -201,7 +204,6 @@ class ModelEvaluator:
             self._plan.name,
             key,
             counts,
-            self._plan.counting,
             reference=None if reference is None else reference.fingerprint,
             provisional=reference is not None and reference.provisional,
         )

@@ -20,7 +20,6 @@ from pipeline.models import ModelPlan, ModelPlans
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.stats import LatencyCounter, ResourceCounter
-from pipeline.windows.inputs import InputCounts
 from pipeline.windows.pane import Counts, Pane, PaneKey
 from pipeline.windows.segments import segment_groups
 from pipeline.windows.sequence import OriginSequence
@@ -113,7 +112,7 @@ class Folder:
         group: _Group,
         outcome: FoldOutcome,
     ) -> None:
-        counts = _counts(state, group.key, group.closed_until, outcome)
+        counts = self._counts(state, group.key, group.closed_until, outcome)
         rows = chunk.rows
         if isinstance(rows, LatencyRows):
             counts.latency = counts.latency or LatencyCounter()
@@ -140,7 +139,7 @@ class Folder:
         segments = segment_groups(rows, group.rows, plan.segments)
         for segment, positions in (("", group.rows), *segments):
             key = PaneKey(group.key.model, group.key.version, segment, group.key.start)
-            counts = _counts(state, key, group.closed_until, outcome)
+            counts = self._counts(state, key, group.closed_until, outcome)
             counts.rows += len(positions)
             if rows.ids is not None:
                 counts.joinable += sum(rows.ids[at] is not None for at in positions)
@@ -162,15 +161,12 @@ class Folder:
             at = positions if counted is None else positions[counted]
             if not len(at):
                 continue
-            fingerprint = reference.fingerprint if reference else ""
-            inputs = counts.inputs.setdefault(fingerprint, InputCounts(reference))
             whole = len(at) == rows.size
             features = {n: c for n, c in rows.features.items() if plan.watches(n)}
-            inputs.update(
+            counts.against(reference).update(
                 features if whole else {n: c.take(at) for n, c in features.items()},
                 rows.prediction if whole else rows.prediction.take(at),
                 rows.scores if whole else {n: c.take(at) for n, c in rows.scores.items()},
-                plan.counting,
             )
 
     def _admit(self, state: PartitionState, chunk: Chunk, outcome: FoldOutcome) -> Mask:
@@ -183,6 +179,7 @@ class Folder:
         numbered = np.flatnonzero(rows.seq >= 0)
 
         def pane_of(row: int) -> str:
+            assert not isinstance(rows, LabelRows)
             plan = self._plans.of(rows.models[rows.model[row]])
             start = int(rows.ts[row]) // plan.grid.pane * plan.grid.pane
             return PaneKey(plan.name, rows.versions[rows.version[row]], "", start).text()
@@ -203,24 +200,26 @@ class Folder:
             for change in changes:
                 for key, lost in change.items():
                     if key and lost:
-                        _counts(state, PaneKey.parse(key), NEVER, outcome).lost += lost
+                        self._counts(state, PaneKey.parse(key), NEVER, outcome).lost += lost
         return fresh
 
-    @staticmethod
     def _count_duplicates(
-        state: PartitionState, plan: ModelPlan, version: str, ts: Ints, outcome: FoldOutcome
+        self, state: PartitionState, plan: ModelPlan, version: str, ts: Ints, outcome: FoldOutcome
     ) -> None:
         state.totals.duplicates += len(ts)
         starts, numbers = np.unique(ts // plan.grid.pane * plan.grid.pane, return_counts=True)
         for start, number in zip(starts.tolist(), numbers.tolist(), strict=True):
             key = PaneKey(plan.name, version, "", start)
-            _counts(state, key, NEVER, outcome).duplicates += number
+            self._counts(state, key, NEVER, outcome).duplicates += number
 
-
-def _counts(state: PartitionState, key: PaneKey, closed_until: int, outcome: FoldOutcome) -> Counts:
-    text = key.text()
-    outcome.dirty.add(text)
-    return state.panes.setdefault(text, Pane()).at(closed_until)
+    def _counts(
+        self, state: PartitionState, key: PaneKey, closed_until: int, outcome: FoldOutcome
+    ) -> Counts:
+        text = key.text()
+        outcome.dirty.add(text)
+        if text not in state.panes:
+            state.panes[text] = Pane(self._plans.of(key.model).counting)
+        return state.panes[text].at(closed_until)
 
 
 def _pairs(rows: EventRows) -> list[tuple[int, int]]:

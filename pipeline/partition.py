@@ -6,13 +6,14 @@ and its successor) come to the same state, so that whoever writes first does no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from inferwatch.events.reference import ReferenceProfile
 from pipeline.labels.record import LabelRecord
-from pipeline.windows.pane import Pane
+from pipeline.windows.counting import CountingRules
+from pipeline.windows.pane import Pane, PaneKey
 from pipeline.windows.sequence import OriginSequence
 from pipeline.windows.watermark import NEVER
 
@@ -78,6 +79,7 @@ class PartitionState:
         panes: Mapping[str, Mapping[int, list[Any]]],
         labels: Mapping[str, list[Any]],
         references: Mapping[str, ReferenceProfile],
+        rules_of: Callable[[str], CountingRules],
     ) -> PartitionState:
         """What `head` and the snapshots of panes and labels gave."""
         from_start, high_ts, models, origins, totals = head
@@ -88,6 +90,9 @@ class PartitionState:
             set(models),
             {origin: OriginSequence.restore(seen) for origin, seen in origins.items()},
             Totals.restore(totals),
-            {key: Pane.restore(plain, references) for key, plain in panes.items()},
+            {
+                key: Pane.restore(plain, references, rules_of(PaneKey.parse(key).model))
+                for key, plain in panes.items()
+            },
             {identity: LabelRecord.restore(plain) for identity, plain in labels.items()},
         )

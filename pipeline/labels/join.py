@@ -150,9 +150,10 @@ class LabelJoin:
     def _count(
         self, state: PartitionState, key: PaneKey, closed_until: int, sign: int, group: _Pairs
     ) -> None:
-        counts = state.panes.setdefault(key.text(), Pane()).at(closed_until)
+        rules = self._plans.of(key.model).counting
+        counts = state.panes.setdefault(key.text(), Pane(rules)).at(closed_until)
         if counts.quality is None:
-            counts.quality = self._plans.of(key.model).counting.quality()
+            counts.quality = rules.quality()
         delay = np.array(group.delay)
         if isinstance(counts.quality, RegressionCounter):
             actual = np.array(group.actual_number)

@@ -10,6 +10,7 @@ import msgpack
 import numpy as np
 
 from pipeline.columns import Column, Ints, PredictionRows
+from pipeline.decode import Chunk
 from pipeline.windows.pane import PaneKey
 from pipeline.windows.segments import texts_of
 
@@ -74,20 +75,20 @@ class FoundPrediction:
     @classmethod
     def unpack(cls, data: bytes) -> FoundPrediction:
         """What `KeptPrediction.pack` wrote."""
-        *head, segments = msgpack.unpackb(data)
-        return cls(*head, tuple(segments))
+        identity, model, version, ts, text, number, scores, closed, segments = msgpack.unpackb(data)
+        return cls(identity, model, version, ts, text, number, scores, closed, tuple(segments))
 
 
 def kept_rows(
-    rows: PredictionRows,
-    offsets: Ints,
+    chunk: Chunk,
     at: Ints,
     pane: PaneKey,
     closed_until: int,
     segments: Sequence[tuple[str, Ints]],
 ) -> list[KeptPrediction]:
     """The rows at these positions that have an id, ready to be kept."""
-    assert rows.ids is not None
+    rows = chunk.rows
+    assert isinstance(rows, PredictionRows) and rows.ids is not None
     members: dict[int, list[str]] = {}
     for segment, positions in segments:
         for row in positions.tolist():
@@ -101,12 +102,11 @@ def kept_rows(
         text = texts[n]
         if identity is None or text is None:
             continue
-        offset = int(offsets[row])
         kept.append(
             KeptPrediction(
                 identity,
-                offset,
-                row - int(np.searchsorted(offsets, offset)),
+                int(chunk.offset[row]),
+                int(chunk.row[row]),
                 pane.model,
                 pane.version,
                 int(rows.ts[row]),

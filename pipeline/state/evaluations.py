@@ -31,7 +31,7 @@ return 1
 class EvaluationStore:
     """Reads and writes what evaluators know of each model."""
 
-    def __init__(self, redis: Redis[bytes], keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys) -> None:
         """Work on this Redis, under these keys."""
         self._redis = redis
         self._keys = keys
@@ -49,7 +49,7 @@ class EvaluationStore:
 
     async def add_pending(self, model: str, windows: Iterable[str]) -> None:
         """Windows that are to be worked out; written before their marks are cleaned away."""
-        fields: dict[str, Any] = dict.fromkeys(windows, b"1")
+        fields: Any = dict.fromkeys(windows, b"1")
         if fields:
             await self._redis.hset(self._keys.model(model, "pending"), mapping=fields)
 
@@ -65,7 +65,7 @@ class EvaluationStore:
     ) -> bool:
         """Write what was judged, and the alerts of it; False where another evaluator wrote."""
         keys = [self._keys.model(model, part) for part in ("head", "pending", "outbox")]
-        args = [expected, generation, state, len(done), *done, *alerts]
+        args: list[Any] = [expected, generation, state, len(done), *done, *alerts]
         return bool(await self._write(keys=keys, args=args))
 
     async def sent(self, model: str, alert: bytes) -> None:
@@ -76,13 +76,13 @@ class EvaluationStore:
         """The epoch: what Redis holds since it was last empty; `fresh` begins a new one."""
         key = f"{self._keys.root}epoch"
         await self._redis.set(key, fresh, nx=True)
-        held: bytes | None = await self._redis.get(key)
-        return held if held is not None else fresh
+        held: Any = await self._redis.get(key)
+        return fresh if held is None else bytes(held)
 
     async def held_epoch(self) -> bytes | None:
         """The epoch that Redis holds, None after it lost everything."""
-        held: bytes | None = await self._redis.get(f"{self._keys.root}epoch")
-        return held
+        held: Any = await self._redis.get(f"{self._keys.root}epoch")
+        return None if held is None else bytes(held)
 
     async def say_closed(self, closed: Mapping[str, int]) -> None:
         """Model -> event time up to which its windows are closed for good."""
@@ -91,5 +91,5 @@ class EvaluationStore:
 
     async def closed(self) -> dict[str, int]:
         """What `say_closed` said, of all models."""
-        held = await self._redis.hgetall(f"{self._keys.root}closed")
-        return {model.decode(): int(until) for model, until in held.items()}
+        held: dict[Any, Any] = await self._redis.hgetall(f"{self._keys.root}closed")
+        return {str(model, "utf-8"): int(until) for model, until in held.items()}

@@ -42,7 +42,7 @@ return 1
 class KeptStore:
     """Keeps predictions for labels to find."""
 
-    def __init__(self, redis: Redis[bytes], keys: Keys, horizon_ms: int) -> None:
+    def __init__(self, redis: Redis, keys: Keys, horizon_ms: int) -> None:
         """Keep for the longest label horizon of all models."""
         self._redis = redis
         self._keys = keys

@@ -97,7 +97,7 @@ class Step:
 class PartitionStore:
     """Reads and writes the state of source partitions."""
 
-    def __init__(self, redis: Redis[bytes], keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys) -> None:
         """Work on this Redis, under these keys."""
         self._redis = redis
         self._keys = keys
@@ -131,8 +131,8 @@ class PartitionStore:
 
     async def generation(self, source: SourcePartition) -> str | None:
         """The generation that Redis holds, None where it holds nothing."""
-        held = await self._redis.hget(self._keys.partition(source, "head"), "generation")
-        return None if held is None else held.decode()
+        held: Any = await self._redis.hget(self._keys.partition(source, "head"), "generation")
+        return None if held is None else str(held, "utf-8")
 
     async def write(self, source: SourcePartition, step: Step) -> bool:
         """Write a step; False where Redis holds neither what it builds on nor the step itself."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from inferwatch.settings import ModelSettings, Settings
 from pipeline.stats import ClassificationCounter, RegressionCounter
@@ -10,7 +12,7 @@ from pipeline.stats import ClassificationCounter, RegressionCounter
 QualityCounter = ClassificationCounter | RegressionCounter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CountingRules:
     """What decides how a model's rows are counted; the same for all panes of a model."""
 
@@ -19,6 +21,18 @@ class CountingRules:
     positive: str | None
     max_categories: int
     categorical: frozenset[str]
+
+    @cached_property
+    def digest(self) -> str:
+        """8 hex digits of all that decides a count: counts made otherwise are never added."""
+        parts = (self.task, self.classes, self.positive, self.max_categories)
+        text = repr((*parts, sorted(self.categorical)))
+        return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The classes that the config names."""
+        return frozenset(self.classes) | ({self.positive} if self.positive is not None else set())
 
     @property
     def is_regression(self) -> bool:

@@ -71,11 +71,13 @@ class Grid:
 
     def first_end(self, ts: Ints) -> Ints:
         """Shape (n,): the end of the first window to close of those that hold each time."""
-        return np.min([self._first_end(spec, ts) for spec in self.specs], axis=0)
+        first: Ints = np.min([self._first_end(spec, ts) for spec in self.specs], axis=0)
+        return first
 
     def last_end(self, ts: Ints) -> Ints:
         """Shape (n,): the end of the last window to close of those that hold each time."""
-        return np.max([ts // s.slide * s.slide + s.size for s in self.specs], axis=0)
+        last: Ints = np.max([ts // s.slide * s.slide + s.size for s in self.specs], axis=0)
+        return last
 
     def last_end_of(self, pane_start: int) -> int:
         """The end of the last window that holds the pane."""

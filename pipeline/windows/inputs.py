@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from inferwatch.events.reference import ReferenceProfile
+from inferwatch.events.reference import ColumnReference, ReferenceProfile
 from inferwatch.events.window import FeatureBlock
 from pipeline.columns import Column
-from pipeline.stats import ColumnCounter
+from pipeline.stats import ColumnCounter, Kind
 from pipeline.windows.counting import CountingRules
 
 
@@ -17,89 +18,86 @@ class InputCounts:
     """Counts of features, prediction and scores against one reference (or none).
 
     Attributes:
+        rules: how the model's rows are counted.
         rows: the rows counted here; a column that some of them never named lacks the rest.
     """
 
     reference: ReferenceProfile | None
+    rules: CountingRules
     rows: int = 0
     features: dict[str, ColumnCounter] = field(default_factory=dict)
     prediction: ColumnCounter | None = None
     scores: dict[str, ColumnCounter] = field(default_factory=dict)
 
     def update(
-        self,
-        features: dict[str, Column],
-        prediction: Column,
-        scores: dict[str, Column],
-        rules: CountingRules,
+        self, features: Mapping[str, Column], prediction: Column, scores: Mapping[str, Column]
     ) -> None:
         """Count rows."""
         self.rows += prediction.size
         for name, column in features.items():
-            self._feature(name, rules).update(column)
+            if name not in self.features:
+                self.features[name] = ColumnCounter(*self._feature_arguments(name))
+            self.features[name].update(column)
         if self.prediction is None:
-            self.prediction = self._prediction(rules)
+            self.prediction = ColumnCounter(*self._prediction_arguments())
         self.prediction.update(prediction)
         for name, column in scores.items():
             if name not in self.scores:
-                known = self.reference.scores.get(name) if self.reference else None
-                self.scores[name] = ColumnCounter("numeric", known, rules.max_categories)
+                self.scores[name] = ColumnCounter(*self._score_arguments(name))
             self.scores[name].update(column)
 
     def merge(self, other: InputCounts) -> None:
         """Add the counts of another pane; columns that only one of them has are kept."""
         self.rows += other.rows
         for name, counter in other.features.items():
-            _merge_into(self.features, name, counter)
+            if name not in self.features:
+                self.features[name] = ColumnCounter(*self._feature_arguments(name))
+            self.features[name].merge(counter)
         for name, counter in other.scores.items():
-            _merge_into(self.scores, name, counter)
+            if name not in self.scores:
+                self.scores[name] = ColumnCounter(*self._score_arguments(name))
+            self.scores[name].merge(counter)
         if other.prediction is not None:
             if self.prediction is None:
-                self.prediction = _copy(other.prediction)
-            else:
-                self.prediction.merge(other.prediction)
+                self.prediction = ColumnCounter(*self._prediction_arguments())
+            self.prediction.merge(other.prediction)
 
-    def feature_blocks(self, rules: CountingRules) -> dict[str, FeatureBlock]:
+    def feature_blocks(self) -> dict[str, FeatureBlock]:
         """The block of each feature that a row or the reference names."""
-        for name in self.reference.features if self.reference else ():
-            self._feature(name, rules)
-        return {
-            name: _with_missing(block, self.rows)
-            for name, counter in sorted(self.features.items())
-            if (block := counter.result()) is not None
+        unseen = set(self.reference.features if self.reference else ()) - self.features.keys()
+        counters = self.features | {
+            name: ColumnCounter(*self._feature_arguments(name)) for name in unseen
         }
+        return self._blocks(counters)
 
     def prediction_block(self) -> FeatureBlock | None:
         """The block of the model's output."""
         if self.prediction is None:
             return None
-        block = self.prediction.result(as_output=True)
-        return None if block is None else _with_missing(block, self.rows)
+        return self.prediction.result(as_output=True, rows=self.rows)
 
     def score_blocks(self) -> dict[str, FeatureBlock]:
         """The block of each class's score."""
-        return {
-            name: _with_missing(block, self.rows)
-            for name, counter in sorted(self.scores.items())
-            if (block := counter.result()) is not None
-        }
+        return self._blocks(self.scores)
 
-    def _feature(self, name: str, rules: CountingRules) -> ColumnCounter:
-        if name not in self.features:
-            known = self.reference.features.get(name) if self.reference else None
-            kind = "categorical" if name in rules.categorical else known.type if known else None
-            if known is not None and known.type != kind:
-                known = None
-            self.features[name] = ColumnCounter(kind, known, rules.max_categories)  # type: ignore[arg-type]
-        return self.features[name]
+    def _blocks(self, counters: Mapping[str, ColumnCounter]) -> dict[str, FeatureBlock]:
+        blocks = ((name, counters[name].result(rows=self.rows)) for name in sorted(counters))
+        return {name: block for name, block in blocks if block is not None}
 
-    def _prediction(self, rules: CountingRules) -> ColumnCounter:
-        kind = "numeric" if rules.task == "regression" else "categorical"
+    def _feature_arguments(self, name: str) -> tuple[Kind | None, ColumnReference | None, int]:
+        kind: Kind | None = "categorical" if name in self.rules.categorical else None
+        known = self.reference.features.get(name) if self.reference else None
+        return kind, known, self.rules.max_categories
+
+    def _score_arguments(self, name: str) -> tuple[Kind, ColumnReference | None, int]:
+        known = self.reference.scores.get(name) if self.reference else None
+        return "numeric", known, self.rules.max_categories
+
+    def _prediction_arguments(self) -> tuple[Kind, ColumnReference | None, int, frozenset[str]]:
         known = self.reference.prediction if self.reference else None
-        if known is not None and known.type != kind:
-            known = None
-        keep = frozenset(rules.classes) | ({rules.positive} if rules.positive else set())
-        return ColumnCounter(kind, known, rules.max_categories, keep)  # type: ignore[arg-type]
+        if self.rules.is_regression:
+            return "numeric", known, self.rules.max_categories, frozenset()
+        return "categorical", known, self.rules.max_categories, self.rules.named
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
@@ -111,33 +109,18 @@ class InputCounts:
         ]
 
     @classmethod
-    def restore(cls, plain: list[Any], reference: ReferenceProfile | None) -> InputCounts:
-        """What `snapshot` gave, counted against the same reference."""
+    def restore(
+        cls, plain: list[Any], reference: ReferenceProfile | None, rules: CountingRules
+    ) -> InputCounts:
+        """What `snapshot` gave, counted against the same reference by the same rules."""
         rows, features, prediction, scores = plain
-        known = reference.features if reference else {}
-        known_scores = reference.scores if reference else {}
-        return cls(
-            reference,
-            rows,
-            {n: ColumnCounter.restore(c, known.get(n)) for n, c in features.items()},
-            None
-            if prediction is None
-            else ColumnCounter.restore(prediction, reference.prediction if reference else None),
-            {n: ColumnCounter.restore(c, known_scores.get(n)) for n, c in scores.items()},
-        )
-
-
-def _merge_into(counters: dict[str, ColumnCounter], name: str, counter: ColumnCounter) -> None:
-    if name in counters:
-        counters[name].merge(counter)
-    else:
-        counters[name] = _copy(counter)
-
-
-def _copy(counter: ColumnCounter) -> ColumnCounter:
-    return ColumnCounter.restore(counter.snapshot(), counter.reference)
-
-
-def _with_missing(block: FeatureBlock, rows: int) -> FeatureBlock:
-    """Rows that never named the column lack it: the books of every block add up to `rows`."""
-    return replace(block, missing=rows - block.count - block.non_finite - block.type_mismatch)
+        counts = cls(reference, rules, rows)
+        restore = ColumnCounter.restore
+        columns = reference.features if reference else {}
+        outputs = reference.scores if reference else {}
+        counts.features = {name: restore(c, columns.get(name)) for name, c in features.items()}
+        counts.scores = {name: restore(c, outputs.get(name)) for name, c in scores.items()}
+        if prediction is not None:
+            known = reference.prediction if reference else None
+            counts.prediction = restore(prediction, known)
+        return counts

@@ -12,13 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inferwatch.events.reference import ReferenceProfile
-from pipeline.stats import (
-    ClassificationCounter,
-    LatencyCounter,
-    RegressionCounter,
-    ResourceCounter,
-)
-from pipeline.windows.counting import QualityCounter
+from pipeline.stats import LatencyCounter, ResourceCounter
+from pipeline.windows.counting import CountingRules, QualityCounter
 from pipeline.windows.inputs import InputCounts
 
 NO_REFERENCE = ""
@@ -56,11 +51,13 @@ class Counts:
     """The counters of a pane, or of a window: all that merges.
 
     Attributes:
+        rules: how the model's rows are counted.
         rows, duplicates, lost: about prediction rows.
         joinable: rows that a label could find: sampled, with an id.
         inputs: by the fingerprint of the reference counted against.
     """
 
+    rules: CountingRules
     rows: int = 0
     duplicates: int = 0
     lost: int = 0
@@ -70,15 +67,21 @@ class Counts:
     resources: ResourceCounter | None = None
     quality: QualityCounter | None = None
 
+    def against(self, reference: ReferenceProfile | None) -> InputCounts:
+        """The counters of inputs and outputs against this reference."""
+        fingerprint = NO_REFERENCE if reference is None else reference.fingerprint
+        if fingerprint not in self.inputs:
+            self.inputs[fingerprint] = InputCounts(reference, self.rules)
+        return self.inputs[fingerprint]
+
     def merge(self, other: Counts) -> None:
         """Add the counters of another pane; the other one stays as it is."""
         self.rows += other.rows
         self.duplicates += other.duplicates
         self.lost += other.lost
         self.joinable += other.joinable
-        for fingerprint, inputs in other.inputs.items():
-            mine = self.inputs.setdefault(fingerprint, InputCounts(inputs.reference))
-            mine.merge(inputs)
+        for inputs in other.inputs.values():
+            self.against(inputs.reference).merge(inputs)
         if other.latency is not None:
             self.latency = self.latency or LatencyCounter()
             self.latency.merge(other.latency)
@@ -86,11 +89,9 @@ class Counts:
             self.resources = self.resources or ResourceCounter()
             self.resources.merge(other.resources)
         if other.quality is not None:
-            if self.quality is None:
-                self.quality = type(other.quality).restore(other.quality.snapshot())
-            else:
-                # Same model, same task: a changed task starts with new keys.
-                self.quality.merge(other.quality)  # type: ignore[arg-type]
+            self.quality = self.quality or self.rules.quality()
+            # One set of rules makes one kind of counter.
+            self.quality.merge(other.quality)  # type: ignore[arg-type]
 
     @property
     def empty(self) -> bool:
@@ -100,6 +101,7 @@ class Counts:
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
         return [
+            self.rules.digest,
             self.rows,
             self.duplicates,
             self.lost,
@@ -107,27 +109,32 @@ class Counts:
             {fingerprint: inputs.snapshot() for fingerprint, inputs in self.inputs.items()},
             None if self.latency is None else self.latency.snapshot(),
             None if self.resources is None else self.resources.snapshot(),
-            None
-            if self.quality is None
-            else [isinstance(self.quality, RegressionCounter), self.quality.snapshot()],
+            None if self.quality is None else self.quality.snapshot(),
         ]
 
     @classmethod
-    def restore(cls, plain: list[Any], references: Mapping[str, ReferenceProfile]) -> Counts:
-        """What `snapshot` gave; `references` by fingerprint."""
-        rows, duplicates, lost, joinable, inputs, latency, resources, quality = plain
-        return cls(
-            rows,
-            duplicates,
-            lost,
-            joinable,
-            {f: InputCounts.restore(i, references.get(f)) for f, i in inputs.items()},
-            None if latency is None else LatencyCounter.restore(latency),
-            None if resources is None else ResourceCounter.restore(resources),
-            None
-            if quality is None
-            else (RegressionCounter if quality[0] else ClassificationCounter).restore(quality[1]),
-        )
+    def restore(
+        cls, plain: list[Any], references: Mapping[str, ReferenceProfile], rules: CountingRules
+    ) -> Counts:
+        """What `snapshot` gave; `references` by fingerprint.
+
+        Counts of inputs and quality that were made by other rules (the config changed) cannot be
+        added to what is counted now, nor can those against a reference that is gone: they are
+        left out.
+        """
+        digest, rows, duplicates, lost, joinable, inputs, latency, resources, quality = plain
+        counts = cls(rules, rows, duplicates, lost, joinable)
+        counts.latency = None if latency is None else LatencyCounter.restore(latency)
+        counts.resources = None if resources is None else ResourceCounter.restore(resources)
+        if digest != rules.digest:
+            return counts
+        for fingerprint, part in inputs.items():
+            reference = references.get(fingerprint)
+            if reference is not None or fingerprint == NO_REFERENCE:
+                counts.inputs[fingerprint] = InputCounts.restore(part, reference, rules)
+        if quality is not None:
+            counts.quality = type(rules.quality()).restore(quality)
+        return counts
 
 
 @dataclass(slots=True)
@@ -139,11 +146,14 @@ class Pane:
             windows which end after T take.
     """
 
+    rules: CountingRules
     counts: dict[int, Counts] = field(default_factory=dict)
 
     def at(self, closed_until: int) -> Counts:
         """The counters for rows to which windows up to this end are closed."""
-        return self.counts.setdefault(closed_until, Counts())
+        if closed_until not in self.counts:
+            self.counts[closed_until] = Counts(self.rules)
+        return self.counts[closed_until]
 
     def merge_into(self, window: Counts, end: int) -> None:
         """Add what a window that ends at `end` takes of this pane."""
@@ -157,7 +167,11 @@ class Pane:
 
     @classmethod
     def restore(
-        cls, plain: Mapping[int, list[Any]], references: Mapping[str, ReferenceProfile]
+        cls,
+        plain: Mapping[int, list[Any]],
+        references: Mapping[str, ReferenceProfile],
+        rules: CountingRules,
     ) -> Pane:
         """What `snapshot` gave."""
-        return cls({until: Counts.restore(c, references) for until, c in plain.items()})
+        parts = {until: Counts.restore(c, references, rules) for until, c in plain.items()}
+        return cls(rules, parts)

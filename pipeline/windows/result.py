@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inferwatch.events.window import WindowResult
-from pipeline.windows.counting import CountingRules
 from pipeline.windows.grid import Span
 from pipeline.windows.inputs import InputCounts
 from pipeline.windows.pane import Counts
@@ -29,7 +28,6 @@ def window_result(
     model: str,
     key: WindowKey,
     counts: Counts,
-    rules: CountingRules,
     *,
     reference: str | None,
     provisional: bool = False,
@@ -39,7 +37,12 @@ def window_result(
     """The result of one window.
 
     Args:
+        model: its name.
+        key: which window, version and segment.
+        counts: the merged panes.
         reference: fingerprint of the reference in force at the window's start, None without one.
+        provisional: whether that reference was learned.
+        revision: how often it was corrected.
         late: rows that came after the window was final.
     """
     fingerprint, inputs = _inputs(counts, reference)
@@ -62,7 +65,7 @@ def window_result(
         provisional=provisional,
         latency=counts.latency.result(key.span.size) if counts.latency else None,
         quality=counts.quality.result(counts.joinable) if counts.quality else None,
-        features=(inputs.feature_blocks(rules) or None) if inputs else None,
+        features=(inputs.feature_blocks() or None) if inputs else None,
         prediction=inputs.prediction_block() if inputs else None,
         scores=(inputs.score_blocks() or None) if inputs else None,
         resources=counts.resources.result() if counts.resources else None,
