@@ -1,0 +1,1 @@
+"""The notifier: alert transitions in, messages to people out."""

@@ -1,0 +1,189 @@
+"""The notifier as a process: it reads alerts, files them, and sends what is due.
+
+The stages of an alert, in order: route, group (`intake.py`), then, when its lane is due, collect,
+hold, dedup, send, retry, record (`pipeline.py`, `sender.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from kafka.errors import KafkaError
+from redis.exceptions import RedisError
+
+from consumers.notifier.alerts_topic import AlertsTopic
+from consumers.notifier.channels.build import build_channels, close_channels
+from consumers.notifier.clock import WallClock
+from consumers.notifier.delivery import append_lines, delivery_lines
+from consumers.notifier.intake import Intake, Record
+from consumers.notifier.notification import Notification
+from consumers.notifier.sender import Sender
+from consumers.notifier.stages.route import build_tree
+from consumers.notifier.store.redis import RedisStore
+from inferwatch.broker import reach_broker
+from inferwatch.errors import ServiceUnreachableError, StateFormatError, UsageError
+from inferwatch.settings import Settings
+from inferwatch.store import connect_async, reach_redis
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+POLL_MS = 300
+IDLE_S = 0.5
+LONGEST_BACKOFF_S = 15.0
+# Ends within 5 s of a signal: what is on its way gets most of it.
+LAST_SENDS_S = 3.0
+
+
+class Notifier:
+    """One notifier; several run side by side."""
+
+    def __init__(self, settings: Settings, deliveries: Path | None) -> None:
+        """Build everything from the config; nothing connects yet.
+
+        Raises:
+            UsageError: no `notify` section, or a receiver that this version cannot send to.
+        """
+        if settings.notify is None:
+            raise UsageError("the config has no `notify` section, so there is nobody to tell")
+        self._settings = settings
+        self._deliveries = deliveries
+        self._clock = WallClock()
+        self._channels = build_channels(settings.notify)
+        self._redis = connect_async(settings.redis)
+        self._store = RedisStore(self._redis, settings.topics.prefix)
+        tree = build_tree(settings.notify)
+        self._intake = Intake(self._store, settings.notify, tree)
+        self._sender = Sender(
+            self._store, settings.notify, tree, self._channels, self._clock, self._log_delivery
+        )
+        self._topic = AlertsTopic(settings)
+        self._stop = asyncio.Event()
+        self._caught_up = asyncio.Event()
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loops = [asyncio.create_task(self._read()), asyncio.create_task(self._send())]
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
+            self._stop.set()
+            self._wake.set()
+            self._caught_up.set()
+            for task in loops:
+                await task
+            await self._sender.settle(LAST_SENDS_S)
+        finally:
+            stopping.cancel()
+            for task in loops:
+                task.cancel()
+            await asyncio.to_thread(self._topic.close)
+            await close_channels(self._channels)
+            await self._redis.aclose()
+
+    async def _read(self) -> None:
+        """Read alerts and file them, over and over."""
+        opened = False
+        while not self._stop.is_set():
+            if not opened:
+                opened = await self._patiently("Kafka", self._open) is not None
+                continue
+            try:
+                records = await asyncio.to_thread(self._topic.poll, POLL_MS)
+            except (KafkaError, OSError) as error:
+                _log.warning("Kafka: reading alerts failed (%s); connecting again", error)
+                opened = False
+                continue
+            if records:
+                await self._file(records)
+            if not self._caught_up.is_set() and await asyncio.to_thread(self._topic.caught_up):
+                self._caught_up.set()
+
+    async def _open(self) -> bool:
+        stored = await self._store.positions()
+        positions = await asyncio.to_thread(self._topic.open, stored)
+        # Noted at once: after a restart nothing that comes later is taken for history.
+        await self._store.move_to(positions, back=True)
+        _log.info("reading alerts from %s", positions)
+        return True
+
+    async def _file(self, records: list[Record]) -> None:
+        async def take() -> int:
+            return await self._intake.take(records, self._clock.now())
+
+        if await self._patiently("Redis", take):
+            self._wake.set()
+
+    async def _send(self) -> None:
+        """Send what is due, over and over; only after the backlog was read."""
+        await self._caught_up.wait()
+        while not self._stop.is_set():
+            self._wake.clear()
+            started = await self._patiently("Redis", self._sender.sweep)
+            if started:
+                continue
+            due = await self._patiently("Redis", self._store.next_due)
+            wait = IDLE_S if due is None else (due - self._clock.now()) / 1000
+            wait = max(0.02 if self._sender.busy else 0.001, min(wait, IDLE_S))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait)
+
+    async def _patiently(self, what: str, action: Callable[[], Awaitable[T]]) -> T | None:
+        """Do it, again and again with longer waits while a service is away; None when stopped."""
+        wait = 0.5
+        while not self._stop.is_set():
+            try:
+                return await action()
+            except (RedisError, KafkaError, OSError, ServiceUnreachableError) as error:
+                said = " ".join(str(error).split()) or type(error).__name__
+                _log.warning("%s does not answer (%s); again in %.1f s", what, said, wait)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), wait)
+            wait = min(wait * 2, LONGEST_BACKOFF_S)
+        return None
+
+    async def _log_delivery(
+        self, message: Notification, attempt: int, ok: bool, detail: str
+    ) -> None:
+        if self._deliveries is None:
+            return
+        now = self._clock.now()
+        lines = list(delivery_lines(message, attempt, now, ok=ok, detail=detail))
+        try:
+            await asyncio.to_thread(append_lines, self._deliveries, lines)
+        except OSError as error:
+            # The log is for people; that it cannot be written keeps nobody from being told.
+            _log.error("cannot write %s: %s", self._deliveries, error)
+
+
+def serve(settings: Settings, deliveries: Path | None) -> None:
+    """Run a notifier until it is told to end.
+
+    Raises:
+        UsageError: the config has nobody to tell, or a kind of receiver that is not there.
+        ServiceUnreachableError: Kafka or Redis did not answer at the start.
+        StateFormatError: a newer version wrote the state.
+    """
+
+    async def main() -> None:
+        await Notifier(settings, deliveries).run()
+
+    if settings.notify is not None:
+        # Before anything is tried on the network: a wrong config is told at once.
+        build_channels(settings.notify)
+    reach_redis(settings)
+    reach_broker(settings)
+    asyncio.run(main())
+
+
+__all__ = ["Notifier", "StateFormatError", "serve"]

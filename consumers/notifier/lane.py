@@ -1,0 +1,174 @@
+"""A lane: one group of alerts on its way to one channel of one receiver.
+
+Each channel of a receiver has a lane of its own, so a dead one delays no other, and the messages
+of a lane leave one after the other, so an incident's order is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from consumers.notifier import notification as notifications
+from consumers.notifier.notification import Notification
+from consumers.notifier.transition import Transition, transition_from_json
+from inferwatch.errors import StateFormatError
+
+FORMAT = 1
+# How long a receiver's knowledge of an incident matters: its correction may come so late.
+HEARD_MS = 7 * 86_400_000
+
+
+@dataclass(frozen=True)
+class Address:
+    """Which lane: a route, a channel of a receiver, and the labels of a group."""
+
+    route: str
+    receiver: str
+    kind: str
+    index: int
+    labels: Mapping[str, str]
+
+    @cached_property
+    def id(self) -> str:
+        """A short name for the lane, stable over restarts and processes."""
+        return hashlib.sha256(self.to_json()).hexdigest()[:24]
+
+    @property
+    def group_key(self) -> str:
+        """The group in words, as Alertmanager writes it.
+
+        >>> Address("{}", "ops", "webhook", 0, {"model": "fraud"}).group_key
+        '{}:{model="fraud"}'
+        """
+        labels = ", ".join(f'{k}="{v}"' for k, v in sorted(self.labels.items()))
+        return f"{self.route}:{{{labels}}}"
+
+    def to_json(self) -> bytes:
+        """The address, to be stored."""
+        parts = [self.route, self.receiver, self.kind, self.index, dict(self.labels)]
+        return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+
+
+def address_from_json(data: bytes) -> Address:
+    """The address that `Address.to_json` wrote."""
+    return Address(*orjson.loads(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the channel was told last, and what it has heard of so far.
+
+    Attributes:
+        at: when (ms since the epoch).
+        firing: the incidents that fired in the last message.
+        resolved: the incidents that were over in the last message.
+        heard: every transition that was told, with its time.
+    """
+
+    at: int
+    firing: frozenset[str] = frozenset()
+    resolved: frozenset[str] = frozenset()
+    heard: Mapping[str, int] = field(default_factory=dict)
+
+    def knows(self, incident: str) -> bool:
+        """Whether the receiver ever heard of this incident."""
+        return f"{incident}/firing" in self.heard or f"{incident}/resolved" in self.heard
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The state of a lane.
+
+    Attributes:
+        address: which lane.
+        alerts: the latest transition of each incident that the group holds.
+        told: the last message that went out.
+        pending: a message that is on its way: it is sent until the receiver has it.
+        covered: the incidents that the pending message settles.
+        attempts: how often the pending message was tried.
+        retry_at: before this time (ms since the epoch) it is not tried again.
+    """
+
+    address: Address
+    alerts: Mapping[str, Transition] = field(default_factory=dict)
+    told: Told | None = None
+    pending: Notification | None = None
+    covered: frozenset[str] = frozenset()
+    attempts: int = 0
+    retry_at: int = 0
+
+    def knows(self, incident: str) -> bool:
+        """Whether the group holds the incident, or its receiver heard of it."""
+        return incident in self.alerts or (self.told is not None and self.told.knows(incident))
+
+    def without_pending(self) -> Lane:
+        """The lane with no message on its way."""
+        return replace(self, pending=None, covered=frozenset(), attempts=0, retry_at=0)
+
+    def with_alerts(self, alerts: Mapping[str, Transition]) -> Lane:
+        """The lane with other alerts."""
+        return replace(self, alerts=alerts)
+
+
+def lane_to_json(lane: Lane) -> bytes:
+    """The lane, to be stored; it begins with the format number."""
+    told = lane.told and {
+        "at": lane.told.at,
+        "firing": sorted(lane.told.firing),
+        "resolved": sorted(lane.told.resolved),
+        "heard": dict(lane.told.heard),
+    }
+    plain = {
+        "address": lane.address.to_json().decode(),
+        "alerts": [dict(t.event) for t in lane.alerts.values()],
+        "told": told,
+        "pending": lane.pending and notifications.to_plain(lane.pending),
+        "covered": sorted(lane.covered),
+        "attempts": lane.attempts,
+        "retry_at": lane.retry_at,
+    }
+    return b"%d " % FORMAT + orjson.dumps(plain)
+
+
+def lane_from_json(data: bytes) -> Lane:
+    """The lane that `lane_to_json` wrote.
+
+    Raises:
+        StateFormatError: a newer version wrote it.
+    """
+    number, _, body = data.partition(b" ")
+    check_format(number, "the state of a group of alerts")
+    plain = orjson.loads(body)
+    alerts = [transition_from_json(orjson.dumps(event)) for event in plain["alerts"]]
+    return Lane(
+        address=address_from_json(plain["address"].encode()),
+        alerts={t.incident: t for t in alerts},
+        told=_told(plain["told"]),
+        pending=plain["pending"] and notifications.from_plain(plain["pending"]),
+        covered=frozenset(plain["covered"]),
+        attempts=plain["attempts"],
+        retry_at=plain["retry_at"],
+    )
+
+
+def check_format(number: bytes, what: str) -> None:
+    """Refuse stored state of a newer format."""
+    if not number.isdigit() or int(number) > FORMAT:
+        raise StateFormatError(
+            f"{what} in Redis has format {number.decode('utf-8', 'replace')!r}, this version reads "
+            f"up to {FORMAT}: start the newer inferwatch again, or use another topics.prefix"
+        )
+
+
+def _told(plain: Mapping[str, Any] | None) -> Told | None:
+    if plain is None:
+        return None
+    return Told(
+        plain["at"], frozenset(plain["firing"]), frozenset(plain["resolved"]), plain["heard"]
+    )

@@ -1,0 +1,95 @@
+"""One message to one receiver: frozen when it is first sent, the same at every try."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from consumers.notifier.reason import Reason
+from consumers.notifier.transition import Transition, transition_from_json
+
+
+def notification_id(transitions: Iterable[str], repeated_after: int | None = None) -> str:
+    """The id of a message, made of the transitions that it tells for the first time.
+
+    The same transitions have the same id in every process and at every try, so a receiver can
+    drop what it already has. A repetition tells nothing new; it is told apart by the time of the
+    message that it repeats.
+
+    >>> notification_id(["i/firing"])
+    'msg_59538892556203bcfc819d4524ad174e'
+    """
+    parts = sorted(transitions)
+    if repeated_after is not None:
+        parts.append(f"repeat/{repeated_after}")
+    return "msg_" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One message.
+
+    Attributes:
+        id: the same at every try.
+        reason: why it is sent.
+        receiver: the receiver's name.
+        group_key: which group of alerts it is about.
+        group_labels: the labels that the group has in common by `group_by`.
+        alerts: what is told, alerts that fire first.
+        at: when it was made (ms since the epoch).
+    """
+
+    id: str
+    reason: Reason
+    receiver: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    alerts: tuple[Transition, ...]
+    at: int
+
+    @property
+    def firing(self) -> tuple[Transition, ...]:
+        """The alerts whose incidents go on."""
+        return tuple(a for a in self.alerts if a.open)
+
+    @property
+    def resolved(self) -> tuple[Transition, ...]:
+        """The alerts whose incidents are over."""
+        return tuple(a for a in self.alerts if not a.open)
+
+    def common_labels(self) -> dict[str, str]:
+        """The labels that all alerts share."""
+        if not self.alerts:
+            return {}
+        first, *rest = (a.labels for a in self.alerts)
+        return {k: v for k, v in first.items() if all(r.get(k) == v for r in rest)}
+
+
+def to_plain(notification: Notification) -> dict[str, Any]:
+    """A notification as plain values, to be stored."""
+    return {
+        "id": notification.id,
+        "reason": notification.reason,
+        "receiver": notification.receiver,
+        "group_key": notification.group_key,
+        "group_labels": dict(notification.group_labels),
+        "alerts": [dict(a.event) for a in notification.alerts],
+        "at": notification.at,
+    }
+
+
+def from_plain(plain: Mapping[str, Any]) -> Notification:
+    """The notification that `to_plain` wrote."""
+    return Notification(
+        id=plain["id"],
+        reason=Reason(plain["reason"]),
+        receiver=plain["receiver"],
+        group_key=plain["group_key"],
+        group_labels=plain["group_labels"],
+        alerts=tuple(transition_from_json(orjson.dumps(a)) for a in plain["alerts"]),
+        at=plain["at"],
+    )

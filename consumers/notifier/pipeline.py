@@ -1,0 +1,137 @@
+"""What a lane does when its time comes: the stages in their order, without any input or output.
+
+1. collect    new transitions join the group
+2. hold       inhibited, silenced and muted alerts wait
+3. dedup      is there anything to say, and why
+4. (send)     by the lane's channel, see `sender.py`
+5. retry      when it is tried again
+6. record     what the receiver knows now
+
+Route and group come before: they decide into which lanes a transition goes (`intake.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from consumers.notifier.lane import Lane
+from consumers.notifier.notification import Notification, notification_id
+from consumers.notifier.reason import Hold, Reason
+from consumers.notifier.stages.collect import Arrival, collect
+from consumers.notifier.stages.dedup import decide
+from consumers.notifier.stages.hold import Holder
+from consumers.notifier.stages.record import record_sent, record_silent
+from consumers.notifier.stages.route import Route
+from consumers.notifier.transition import Transition
+
+# How soon a lane without a group interval looks again at what is held back.
+LOOK_AGAIN_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do with a lane now.
+
+    Attributes:
+        lane: its new state; with a `pending` message when there is one to send.
+        used: how many of the inbox it took.
+        due: when to come back (ms since the epoch); None when nothing is left to do.
+        due_if_more: when to come back if the inbox holds more.
+        held: why alerts were held back.
+    """
+
+    lane: Lane
+    used: int
+    due: int | None
+    due_if_more: int
+    held: dict[str, Hold]
+
+
+def step(
+    lane: Lane,
+    inbox: Sequence[Arrival],
+    now: int,
+    *,
+    route: Route,
+    holders: Sequence[Holder],
+    send_resolved: bool,
+) -> Step:
+    """Decide what a lane without a pending message does now."""
+    lane, used = collect(lane, inbox, prompt=route.prompt)
+    held = _held(lane, route, holders, now)
+    shown = [t for i, t in lane.alerts.items() if i not in held]
+    reason = decide(
+        lane.told,
+        shown,
+        now,
+        repeat_interval=route.repeat_interval,
+        send_resolved=send_resolved,
+    )
+    if reason is not None:
+        message = _message(lane, shown, reason, now, send_resolved=send_resolved)
+        if message.alerts:
+            covered = frozenset(t.incident for t in shown)
+            lane = replace(lane, pending=message, covered=covered, attempts=0)
+        else:
+            # Only resolutions, and the channel does not want them: they count as told.
+            lane = record_sent(lane, shown, held, now)
+    else:
+        lane = record_silent(lane, held)
+    due, due_if_more = next_look(lane, route, now)
+    return Step(lane, used, due, due_if_more, held)
+
+
+def finish(lane: Lane, at: int) -> Lane:
+    """The lane after its pending message, made at `at`, was delivered."""
+    shown = [t for i, t in lane.alerts.items() if i in lane.covered]
+    held = [i for i in lane.alerts if i not in lane.covered]
+    return record_sent(lane, shown, held, at)
+
+
+def next_look(lane: Lane, route: Route, since: int) -> tuple[int | None, int]:
+    """When a lane is due again, without and with more in its inbox.
+
+    Args:
+        lane: its new state.
+        route: where its times come from.
+        since: when the group was looked at last (ms since the epoch).
+    """
+    if not route.prompt:
+        due = since + route.group_interval
+        return (due if lane.alerts else None), due
+    if not lane.alerts:
+        return None, since
+    if lane.told is None or not lane.alerts.keys() <= lane.told.firing:
+        return since + LOOK_AGAIN_MS, since
+    return max(lane.told.at + route.repeat_interval, since + LOOK_AGAIN_MS), since
+
+
+def _held(lane: Lane, route: Route, holders: Sequence[Holder], now: int) -> dict[str, Hold]:
+    held: dict[str, Hold] = {}
+    for incident, alert in lane.alerts.items():
+        for holder in holders:
+            why = holder.hold(route, alert.labels, now)
+            if why is not None:
+                held[incident] = why
+                break
+    return held
+
+
+def _message(
+    lane: Lane, shown: Sequence[Transition], reason: Reason, now: int, *, send_resolved: bool
+) -> Notification:
+    wanted = [a for a in shown if a.open or send_resolved]
+    wanted.sort(key=lambda a: (not a.open, a.starts_at, a.incident))
+    heard = lane.told.heard if lane.told else {}
+    new = [a.id for a in wanted if a.id not in heard]
+    repeated = lane.told.at if lane.told and not new else None
+    return Notification(
+        id=notification_id(new or [a.id for a in wanted], repeated),
+        reason=reason,
+        receiver=lane.address.receiver,
+        group_key=lane.address.group_key,
+        group_labels=lane.address.labels,
+        alerts=tuple(wanted),
+        at=now,
+    )

@@ -1,0 +1,253 @@
+"""Sender: works on the lanes that are due, each message until its receiver has it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from consumers.notifier.channels.build import BoundChannel, ChannelKey
+from consumers.notifier.channels.interface import Permanent, Retryable
+from consumers.notifier.clock import Clock
+from consumers.notifier.lane import Address, Lane
+from consumers.notifier.notification import Notification
+from consumers.notifier.pipeline import finish, next_look, step
+from consumers.notifier.stages.collect import Arrival
+from consumers.notifier.stages.hold import Holder
+from consumers.notifier.stages.inhibit import Inhibitor
+from consumers.notifier.stages.intervals import TimeTable
+from consumers.notifier.stages.record import record_refused
+from consumers.notifier.stages.retry import given_up, next_try
+from consumers.notifier.stages.route import Route
+from consumers.notifier.stages.silence import Silencer
+from consumers.notifier.store.interface import Claim, Store
+from inferwatch.settings.notify import NotifySettings
+
+_log = logging.getLogger(__name__)
+
+# A lane whose notifier died is taken over after this time.
+LEASE_MS = 15_000
+# Messages that are on their way at once, in all and to one channel: a dead receiver, whose messages
+# each wait for their timeout, leaves room for the others.
+IN_FLIGHT = 256
+IN_FLIGHT_A_CHANNEL = 32
+BUSY_MS = 200
+# A receiver that refuses a message gets it again with the group's next one, but not sooner.
+REFUSED_MS = 300_000
+
+LogDelivery = Callable[[Notification, int, bool, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    claim: Claim
+    route: Route
+    bound: BoundChannel
+    key: ChannelKey
+
+
+class Sender:
+    """Claims lanes, decides what they say, sends it, and records the outcome.
+
+    Crash order: (1) claim; (2) save the message that will be sent; (3) send it; (4) save the
+    outcome. A process that dies before (2) leaves the lane as it was; after it, whoever claims the
+    lane next sends the saved message, with the same id.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        notify: NotifySettings,
+        tree: Route,
+        channels: Mapping[ChannelKey, BoundChannel],
+        clock: Clock,
+        log_delivery: LogDelivery,
+    ) -> None:
+        """Send through channels what the store's lanes hold."""
+        self._store = store
+        self._notify = notify
+        self._root = tree
+        self._routes = tree.all()
+        self._channels = channels
+        self._clock = clock
+        self._log_delivery = log_delivery
+        self._table = TimeTable(notify.intervals())
+        self._in_flight: Counter[ChannelKey] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        longest = max((b.settings.timeout for b in channels.values()), default=0)
+        self._lease = max(LEASE_MS, longest + 5_000)
+
+    async def sweep(self) -> int:
+        """Start work on all lanes that are due now; how many were started."""
+        room = IN_FLIGHT - len(self._tasks)
+        if room <= 0:
+            return 0
+        now = self._clock.now()
+        claims = await self._store.claim(now, self._lease, room)
+        if claims:
+            holders = await self._holders()
+            for claim in claims:
+                task = asyncio.create_task(self._work(claim, holders))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        return len(claims)
+
+    async def settle(self, timeout_s: float | None = None) -> None:
+        """Wait until nothing is on its way; what takes longer is left to the next notifier."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is no room for more work."""
+        return len(self._tasks) >= IN_FLIGHT
+
+    async def _holders(self) -> list[Holder]:
+        holders: list[Holder] = []
+        if self._notify.inhibit_rules:
+            firing = list((await self._store.open_alerts()).values())
+            holders.append(Inhibitor(self._notify.inhibit_rules, firing))
+        holders.append(self._table)
+        holders.append(Silencer(await self._store.silences()))
+        return holders
+
+    async def _work(self, claim: Claim, holders: Sequence[Holder]) -> None:
+        try:
+            loaded = await self._store.load(claim)
+            await self._flush(claim, *loaded, holders)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # The lane comes due again when its claim has run out.
+            _log.exception("a group of alerts could not be worked on; it is tried again")
+
+    async def _flush(
+        self,
+        claim: Claim,
+        stored: Lane | None,
+        address: Address,
+        inbox: Sequence[Arrival],
+        holders: Sequence[Holder],
+    ) -> None:
+        lane = stored or Lane(address)
+        key = (address.receiver, address.kind, address.index)
+        bound = self._channels.get(key)
+        if bound is None:
+            _log.warning("receiver %s (%s %d) is gone from the config: its alerts end here", *key)
+            await self._store.drop(claim)
+            return
+        # A route that is gone from the config leaves its open alerts to the root's timing.
+        work = _Work(claim, self._routes.get(address.route, self._root), bound, key)
+        now = self._clock.now()
+        if self._in_flight[key] >= IN_FLIGHT_A_CHANNEL:
+            await self._wait(work, lane, now + BUSY_MS)
+        elif lane.pending is None:
+            await self._decide(work, lane, inbox, holders, now)
+        elif now < lane.retry_at:
+            await self._wait(work, lane, lane.retry_at)
+        else:
+            await self._deliver(work, lane, lane.pending)
+
+    async def _wait(self, work: _Work, lane: Lane, until: int) -> None:
+        await self._store.save(work.claim, lane, used=0, due=until, due_if_more=until)
+
+    async def _decide(
+        self, work: _Work, lane: Lane, inbox: Sequence[Arrival], holders: Sequence[Holder], now: int
+    ) -> None:
+        send_resolved = work.bound.settings.send_resolved
+        done = step(
+            lane, inbox, now, route=work.route, holders=holders, send_resolved=send_resolved
+        )
+        if done.lane.pending is None:
+            await self._store.save(
+                work.claim, done.lane, used=done.used, due=done.due, due_if_more=done.due_if_more
+            )
+            return
+        until = now + self._lease
+        held = await self._store.save(
+            work.claim,
+            done.lane,
+            used=done.used,
+            due=until,
+            due_if_more=until,
+            keep_for=self._lease,
+        )
+        if held:
+            await self._deliver(work, done.lane, done.lane.pending)
+
+    async def _deliver(self, work: _Work, lane: Lane, message: Notification) -> None:
+        attempt = lane.attempts + 1
+        self._in_flight[work.key] += 1
+        try:
+            detail = await work.bound.channel.send(message, self._clock.now())
+        except Permanent as refusal:
+            await self._refused(work, lane, message, attempt, str(refusal))
+        except Retryable as failure:
+            await self._failed(work, lane, message, attempt, failure)
+        except Exception as failure:
+            # A channel that breaks is a fault of ours: it neither stops the others nor is it lost.
+            _log.exception("the channel %s %s %d failed", *work.key)
+            await self._failed(
+                work, lane, message, attempt, Retryable(f"failed: {type(failure).__name__}")
+            )
+        else:
+            await self._delivered(work, lane, message, attempt, detail)
+        finally:
+            self._in_flight[work.key] -= 1
+
+    async def _delivered(
+        self, work: _Work, lane: Lane, message: Notification, attempt: int, detail: str
+    ) -> None:
+        _log.info(
+            "told %s (%s): %d firing, %d resolved: %s, %s",
+            message.receiver,
+            work.key[1],
+            len(message.firing),
+            len(message.resolved),
+            message.reason,
+            detail,
+        )
+        await self._log_delivery(message, attempt, True, detail)
+        lane = finish(lane, message.at)
+        due, due_if_more = next_look(lane, work.route, message.at)
+        await self._store.save(work.claim, lane, used=0, due=due, due_if_more=due_if_more)
+
+    async def _failed(
+        self, work: _Work, lane: Lane, message: Notification, attempt: int, failure: Retryable
+    ) -> None:
+        now = self._clock.now()
+        if given_up(message.at, now):
+            await self._refused(work, lane, message, attempt, f"given up after a day: {failure}")
+            return
+        at = next_try(message.id, attempt, now, failure.retry_after_ms)
+        _log.warning(
+            "%s (%s) did not take a message, try %d: %s; again in %.1f s",
+            message.receiver,
+            work.key[1],
+            attempt,
+            failure,
+            (at - now) / 1000,
+        )
+        await self._log_delivery(message, attempt, False, str(failure))
+        waiting = replace(lane, attempts=attempt, retry_at=at)
+        await self._store.save(work.claim, waiting, used=0, due=at, due_if_more=at)
+
+    async def _refused(
+        self, work: _Work, lane: Lane, message: Notification, attempt: int, detail: str
+    ) -> None:
+        _log.error("%s (%s) refused a message: %s", message.receiver, work.key[1], detail)
+        await self._log_delivery(message, attempt, False, detail)
+        now = self._clock.now()
+        later = now + max(work.route.group_interval, REFUSED_MS)
+        await self._store.save(
+            work.claim,
+            record_refused(lane),
+            used=0,
+            due=later,
+            due_if_more=now if work.route.prompt else later,
+        )

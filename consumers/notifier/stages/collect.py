@@ -1,0 +1,45 @@
+"""Collect: new transitions join their group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consumers.notifier.lane import Lane
+from consumers.notifier.transition import Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A transition that waits in a lane's inbox.
+
+    Attributes:
+        transition: what happened.
+        backlog: whether it was already old when it was read.
+    """
+
+    transition: Transition
+    backlog: bool
+
+
+def collect(lane: Lane, inbox: Sequence[Arrival], *, prompt: bool) -> tuple[Lane, int]:
+    """The lane with new transitions, and how many of the inbox were used.
+
+    A prompt lane takes one at a time, so that each becomes a message. An incident that was over
+    before it was even read is not told: nobody is paged for what is past. The end of an incident
+    that the group never held stays silent.
+    """
+    closed_later = {a.transition.incident: i for i, a in enumerate(inbox) if not a.transition.open}
+    alerts = dict(lane.alerts)
+    used = 0
+    for i, arrival in enumerate(inbox):
+        used += 1
+        new = arrival.transition
+        if new.open and arrival.backlog and closed_later.get(new.incident, -1) > i:
+            continue
+        if not new.open and new.incident not in alerts and not lane.knows(new.incident):
+            continue
+        alerts[new.incident] = new
+        if prompt:
+            break
+    return lane.with_alerts(alerts), used

@@ -1,0 +1,45 @@
+"""Record: what a lane knows after a message went out, or after there was nothing to say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from consumers.notifier.lane import HEARD_MS, Lane, Told
+from consumers.notifier.transition import Transition
+
+
+def record_sent(lane: Lane, shown: Collection[Transition], held: Collection[str], now: int) -> Lane:
+    """The lane after a message about `shown`; `held` are the incidents held back meanwhile."""
+    before = lane.told or Told(0)
+    heard = {t: at for t, at in before.heard.items() if now - at < HEARD_MS}
+    heard |= {a.id: now for a in shown}
+    told = Told(
+        at=now,
+        # What is held back is not over: it is neither told again nor forgotten.
+        firing=frozenset(a.incident for a in shown if a.open) | (before.firing & set(held)),
+        resolved=frozenset(a.incident for a in shown if not a.open),
+        heard=heard,
+    )
+    done = {a.id for a in shown if not a.open}
+    alerts = {i: t for i, t in lane.alerts.items() if t.id not in done}
+    return replace(lane.without_pending(), alerts=alerts, told=told)
+
+
+def record_silent(lane: Lane, held: Collection[str]) -> Lane:
+    """The lane after there was nothing to say.
+
+    What is over and needs no message leaves the group; what is over but held back stays when its
+    receiver still believes that it fires.
+    """
+    alerts = {
+        i: t
+        for i, t in lane.alerts.items()
+        if t.open or (i in held and lane.told is not None and lane.told.knows(i))
+    }
+    return lane.with_alerts(alerts)
+
+
+def record_refused(lane: Lane) -> Lane:
+    """The lane after its message was refused for good, or given up: it counts as not told."""
+    return lane.without_pending()

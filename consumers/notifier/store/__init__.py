@@ -1,0 +1,1 @@
+"""Where the notifier keeps its state, so that a restart changes nothing."""

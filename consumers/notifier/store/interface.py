@@ -1,0 +1,104 @@
+"""The interface of the notifier's state.
+
+Several notifiers share one store. Each files every transition that it reads; the first one wins.
+A lane that is due is claimed for a while; only the one who holds it may save it, and when its
+holder dies, the lane comes due again by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from consumers.notifier.lane import Address, Lane
+from consumers.notifier.stages.collect import Arrival
+from consumers.notifier.stages.group import Destination
+from consumers.notifier.stages.silence import Silence
+from consumers.notifier.transition import Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lane that this notifier may work on until the claim runs out."""
+
+    lane: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """A transition with the lanes it goes into.
+
+    Attributes:
+        transition: what happened.
+        destinations: where its labels lead; the end of an incident goes where its begin went.
+        backlog: whether it was already old when it was read.
+    """
+
+    transition: Transition
+    destinations: Sequence[Destination]
+    backlog: bool = False
+
+
+class Store(Protocol):
+    """The notifier's state. Times are milliseconds since the epoch."""
+
+    async def positions(self) -> dict[int, int]:
+        """The next offset to read of each partition of the alerts topic."""
+        ...
+
+    async def move_to(self, positions: Mapping[int, int], *, back: bool = False) -> None:
+        """Note how far the topic was read; without `back` a position never goes back."""
+        ...
+
+    async def file(self, filings: Sequence[Filing], now: int) -> list[bool]:
+        """Put transitions into their lanes; False for each one that was filed before.
+
+        Atomic for each transition, and all of it before the position moves on.
+        """
+        ...
+
+    async def open_alerts(self) -> dict[str, dict[str, str]]:
+        """The labels of every incident that goes on."""
+        ...
+
+    async def next_due(self) -> int | None:
+        """When the next lane is due."""
+        ...
+
+    async def claim(self, now: int, ttl: int, limit: int) -> list[Claim]:
+        """Take lanes that are due; each comes due again after `ttl` if it is not saved."""
+        ...
+
+    async def load(self, claim: Claim) -> tuple[Lane | None, Address, list[Arrival]]:
+        """The state of a claimed lane, its address, and its inbox in order."""
+        ...
+
+    async def save(
+        self,
+        claim: Claim,
+        lane: Lane,
+        *,
+        used: int,
+        due: int | None,
+        due_if_more: int,
+        keep_for: int | None = None,
+    ) -> bool:
+        """Save a lane, drop the used part of its inbox, and let it go (or keep it `keep_for` ms).
+
+        All of it or nothing: False when the claim has run out and somebody else has the lane.
+        """
+        ...
+
+    async def drop(self, claim: Claim) -> None:
+        """Forget a lane: its receiver is no longer in the config."""
+        ...
+
+    async def silences(self) -> list[Silence]:
+        """All silences that are not over."""
+        ...
+
+    async def put_silence(self, silence: Silence, now: int) -> None:
+        """Add or replace a silence."""
+        ...

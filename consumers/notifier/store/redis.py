@@ -1,0 +1,202 @@
+"""The notifier's state in Redis: shared by all notifiers, kept over restarts.
+
+Keys are `<prefix>inferwatch:notifier:{n}:…`; every value begins with its format number.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+
+from consumers.notifier.lane import (
+    FORMAT,
+    Address,
+    Lane,
+    address_from_json,
+    check_format,
+    lane_from_json,
+    lane_to_json,
+)
+from consumers.notifier.stages.collect import Arrival
+from consumers.notifier.stages.silence import Silence
+from consumers.notifier.store import scripts
+from consumers.notifier.store.interface import Claim, Filing
+from consumers.notifier.store.silence_json import silence_from_json, silence_to_json
+from consumers.notifier.transition import transition_from_json
+
+DAY_MS = 86_400_000
+# An incident may stay open for long, and its end has to find the lanes of its begin.
+OPEN_TTL_MS = 365 * DAY_MS
+# Longer than the alerts topic keeps a record by default, so that none is acted on twice.
+OVER_TTL_MS = 14 * DAY_MS
+
+
+class RedisStore:
+    """A `Store` in Redis.
+
+    Costs: one round trip to file a batch of transitions, and one for each of claim, load and save.
+    """
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        """Use a connection (bytes, not text) and the topics' prefix."""
+        self._redis: Any = redis
+        self._root = f"{prefix}inferwatch:notifier:{{n}}:"
+        self._owner = uuid.uuid4().hex
+        self._tokens = count(1)
+        self._file = redis.register_script(scripts.FILE)
+        self._claim = redis.register_script(scripts.CLAIM)
+        self._save = redis.register_script(scripts.SAVE)
+        self._drop = redis.register_script(scripts.DROP)
+        self._move = redis.register_script(scripts.MOVE)
+
+    def _key(self, *parts: str) -> str:
+        return self._root + ":".join(parts)
+
+    async def positions(self) -> dict[int, int]:
+        """See `Store`."""
+        stored = await self._redis.hgetall(self._key("positions"))
+        return {int(k): int(_body(v, "the position")) for k, v in stored.items()}
+
+    async def move_to(self, positions: Mapping[int, int], *, back: bool = False) -> None:
+        """See `Store`."""
+        flat = [n for item in positions.items() for n in item]
+        if flat:
+            await self._move(
+                keys=[self._key("positions")], args=[FORMAT, "back" if back else "", *flat]
+            )
+
+    async def file(self, filings: Sequence[Filing], now: int) -> list[bool]:
+        """See `Store`."""
+        if not filings:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for filing in filings:
+                await self._file(
+                    keys=[
+                        self._key("incident", filing.transition.incident),
+                        self._key("due"),
+                        self._key("open"),
+                    ],
+                    args=self._filing_args(filing, now),
+                    client=pipe,
+                )
+            return [bool(taken) for taken in await pipe.execute()]
+
+    def _filing_args(self, filing: Filing, now: int) -> list[Any]:
+        new = filing.transition
+        lanes = [
+            [to.address.id, to.wait, int(to.prompt), to.address.to_json().decode()]
+            for to in filing.destinations
+        ]
+        kind = "closed" if not new.open else "firing" if new.status == "firing" else "open"
+        body = (b"backlog\n" if filing.backlog else b"\n") + new.to_json()
+        return [
+            new.id,
+            kind,
+            now,
+            orjson.dumps(lanes),
+            body,
+            new.incident,
+            orjson.dumps(dict(new.labels)),
+            self._key("inbox", ""),
+            OPEN_TTL_MS if new.open else OVER_TTL_MS,
+            FORMAT,
+        ]
+
+    async def open_alerts(self) -> dict[str, dict[str, str]]:
+        """See `Store`."""
+        stored = await self._redis.hgetall(self._key("open"))
+        return {k.decode(): orjson.loads(_body(v, "an open alert")) for k, v in stored.items()}
+
+    async def next_due(self) -> int | None:
+        """See `Store`."""
+        first = await self._redis.zrange(self._key("due"), 0, 0, withscores=True)
+        return int(first[0][1]) if first else None
+
+    async def claim(self, now: int, ttl: int, limit: int) -> list[Claim]:
+        """See `Store`."""
+        token = f"{self._owner}:{next(self._tokens)}"
+        lanes = await self._claim(
+            keys=[self._key("due")], args=[now, token, ttl, limit, self._key("lease", "")]
+        )
+        return [Claim(lane.decode(), token) for lane in lanes]
+
+    async def load(self, claim: Claim) -> tuple[Lane | None, Address, list[Arrival]]:
+        """See `Store`."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.get(self._key("lane", claim.lane))
+            pipe.lrange(self._key("inbox", claim.lane), 0, 999)
+            state, entries = await pipe.execute()
+        lane = lane_from_json(state) if state is not None else None
+        read = [_arrival(entry) for entry in entries]
+        if lane is None and not read:
+            raise KeyError(claim.lane)
+        address = lane.address if lane is not None else read[0][0]
+        return lane, address, [arrival for _, arrival in read]
+
+    async def save(
+        self,
+        claim: Claim,
+        lane: Lane,
+        *,
+        used: int,
+        due: int | None,
+        due_if_more: int,
+        keep_for: int | None = None,
+    ) -> bool:
+        """See `Store`."""
+        saved = await self._save(
+            keys=self._lane_keys(claim),
+            args=[
+                claim.token,
+                claim.lane,
+                lane_to_json(lane),
+                used,
+                "" if due is None else due,
+                due_if_more,
+                "" if keep_for is None else keep_for,
+                OPEN_TTL_MS if lane.alerts else OVER_TTL_MS,
+            ],
+        )
+        return bool(saved)
+
+    async def drop(self, claim: Claim) -> None:
+        """See `Store`."""
+        await self._drop(keys=self._lane_keys(claim), args=[claim.token, claim.lane])
+
+    def _lane_keys(self, claim: Claim) -> list[str]:
+        return [
+            self._key("lease", claim.lane),
+            self._key("lane", claim.lane),
+            self._key("inbox", claim.lane),
+            self._key("due"),
+        ]
+
+    async def silences(self) -> list[Silence]:
+        """See `Store`."""
+        stored = await self._redis.hvals(self._key("silences"))
+        return [silence_from_json(_body(text, "a silence")) for text in stored]
+
+    async def put_silence(self, silence: Silence, now: int) -> None:
+        """See `Store`."""
+        key = self._key("silences")
+        over = [s.id for s in await self.silences() if s.ends_at <= now]
+        if over:
+            await self._redis.hdel(key, *over)
+        await self._redis.hset(key, silence.id, b"%d " % FORMAT + silence_to_json(silence))
+
+
+def _arrival(entry: bytes) -> tuple[Address, Arrival]:
+    address, backlog, event = _body(entry, "a waiting alert").split(b"\n", 2)
+    return address_from_json(address), Arrival(transition_from_json(event), backlog == b"backlog")
+
+
+def _body(stored: bytes, what: str) -> bytes:
+    number, _, body = stored.partition(b" ")
+    check_format(number, what)
+    return body
