@@ -27,10 +27,18 @@ class KafkaServer:
     real = True
     name = f"Apache Kafka {distribution.VERSION}"
 
-    def __init__(self, dir: Path) -> None:
+    def __init__(
+        self,
+        dir: Path,
+        *,
+        settings: dict[str, str] | None = None,
+        ports: tuple[int, int] | None = None,
+    ) -> None:
+        """`settings` replace ours, as they are; `ports` are then those of clients, controller."""
         self.dir = dir
         self.bootstrap = ""
-        self._ports: tuple[int, int] | None = None
+        self._settings = settings
+        self._ports = ports
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
@@ -40,7 +48,7 @@ class KafkaServer:
             shutil.copytree(distribution.formatted(), data)
         attempts = 1 if self._ports else _ATTEMPTS
         for _ in range(attempts):
-            ports = self._ports or _free_ports(2)
+            ports = self._ports or free_ports(2)
             self._spawn(*ports)
             if self._answers(ports[0]):
                 self._ports = ports
@@ -84,7 +92,8 @@ class KafkaServer:
 
     def _spawn(self, port: int, controller: int) -> None:
         settings = self.dir / "server.properties"
-        settings.write_text(_properties(self.dir / "data", port, controller))
+        wanted = self._settings or _settings(self.dir / "data", port, controller)
+        settings.write_text("".join(f"{key}={value}\n" for key, value in wanted.items()))
         with (self.dir / "kafka.log").open("ab") as log:
             self._process = tether.start(
                 [*distribution.java_command(), "kafka.Kafka", str(settings)],
@@ -109,8 +118,8 @@ class KafkaServer:
         return False
 
 
-def _properties(data: Path, port: int, controller: int) -> str:
-    settings = {
+def _settings(data: Path, port: int, controller: int) -> dict[str, object]:
+    return {
         "process.roles": "broker,controller",
         "node.id": distribution.NODE_ID,
         "controller.quorum.voters": f"{distribution.NODE_ID}@127.0.0.1:{controller}",
@@ -146,10 +155,10 @@ def _properties(data: Path, port: int, controller: int) -> str:
         "num.io.threads": 2,
         "log.cleaner.dedupe.buffer.size": 1 << 21,
     }
-    return "".join(f"{key}={value}\n" for key, value in settings.items())
 
 
-def _free_ports(count: int) -> tuple[int, ...]:
+def free_ports(count: int) -> tuple[int, ...]:
+    """Ports that nobody listens at: all different, because all are held until all are known."""
     probes = [socket.socket() for _ in range(count)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))
