@@ -118,7 +118,11 @@ class Tap:
         self.now = now
         if self._responses.runs_until_close and not reset:
             self.response_ended()
-        self._fail_all(502, "upstream_reset" if reset else "upstream_closed")
+        if self._in_doubt is not None and not reset:
+            # Servers give up when the client ends its half: it was the client that went first.
+            self._fail_all(499, "client_closed")
+        else:
+            self._fail_all(502, "upstream_reset" if reset else "upstream_closed")
 
     def go_blind(self, reason: str) -> None:
         """Read no more of this connection, and keep nothing of it."""

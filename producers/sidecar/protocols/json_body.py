@@ -1,20 +1,18 @@
-"""JSON bodies: strict ones fast, and those with NaN and Infinity as well."""
+"""JSON bodies, and what all servers mean by an id and by an error."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import orjson
 
+from inferwatch.errors import RejectedEventError
+from inferwatch.events.json_parse import parse_json
 from producers.sidecar.protocols.protocol import UndecodableError
 
 
 def read_json(body: bytes | None) -> Any:
-    """The value of a JSON body.
-
-    TensorFlow Serving sends the bare words NaN and Infinity, which orjson rejects: those bodies,
-    and texts with half a surrogate pair, are read again by the standard library.
+    """The value of a JSON body, read as the contract reads events: NaN and Infinity are values.
 
     Raises:
         UndecodableError: there is no body, or it is no JSON.
@@ -25,12 +23,8 @@ def read_json(body: bytes | None) -> Any:
     if body is None:
         raise UndecodableError("no_body")
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return parse_json(body)
+    except RejectedEventError:
         raise UndecodableError("no_json") from None
 
 

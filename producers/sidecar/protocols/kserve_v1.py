@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from inferwatch.events.flatten import flatten
 from producers.sidecar.exchange import Exchange, Headers
 from producers.sidecar.protocols.json_body import error_text, read_json, read_object, text_id
 from producers.sidecar.protocols.protocol import Bodies, DecodedExchange, UndecodableError, Value
@@ -88,27 +89,15 @@ def _inputs(request: Mapping[str, Any]) -> tuple[list[str] | None, list[list[Val
 def _named_rows(instances: Sequence[Any]) -> tuple[list[str] | None, list[list[Value]]]:
     if not any(isinstance(row, Mapping) for row in instances):
         return None, [_flat(row) if isinstance(row, list) else [row] for row in instances]
-    flat = [flatten(row) if isinstance(row, Mapping) else {} for row in instances]
+    flat = [_without_binary(row) if isinstance(row, Mapping) else {} for row in instances]
     names = list(dict.fromkeys(name for row in flat for name in row))
     return names, [[row.get(name) for name in names] for row in flat]
 
 
-def flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
-    """A nested object as one level of dotted names; a literal name that says the same wins.
-
-    `{"b64": …}` marks binary data and is left out: it is no value to watch.
-
-    >>> flatten({"a": {"b": 1}, "a.b": 2, "image": {"b64": "aGk="}})
-    {'a.b': 2}
-    """
-    nested: dict[str, Value] = {}
-    literal: dict[str, Value] = {}
-    for key, value in row.items():
-        if not isinstance(value, Mapping):
-            literal[f"{prefix}{key}"] = value
-        elif value.keys() != {"b64"}:
-            nested.update(flatten(value, f"{prefix}{key}."))
-    return nested | literal
+def _without_binary(row: Mapping[str, Any]) -> dict[str, Value]:
+    """The leaves of a row by dotted names; `{"b64": …}` marks binary data, no value to watch."""
+    leaves = flatten(row)
+    return {name: v for name, v in leaves.items() if name != "b64" and not name.endswith(".b64")}
 
 
 def _transposed(columns: Mapping[str, Any]) -> tuple[list[str] | None, list[list[Value]]]:

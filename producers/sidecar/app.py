@@ -1,0 +1,235 @@
+"""The sidecar put together: proxy, reader, publisher, sampler and admin port."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+from inferwatch.broker import kafka_options
+from inferwatch.errors import UsageError
+from inferwatch.settings import Settings
+from inferwatch.settings.sidecar import is_loopback
+from inferwatch.settings.types import split_address
+from producers.budget import ByteBudget
+from producers.counters import Counters
+from producers.delivery import Broker, KafkaBroker
+from producers.origin import new_origin
+from producers.publisher import RESERVED, Publisher
+from producers.sidecar.admin.routes import Routes
+from producers.sidecar.admin.server import AdminConnection
+from producers.sidecar.events import UNVERSIONED, EventMaker
+from producers.sidecar.ids import mint
+from producers.sidecar.protocols.recognise import recogniser
+from producers.sidecar.proxy import Proxy, address_of, cannot_listen
+from producers.sidecar.reader import Reader
+from producers.sidecar.resources import ResourceSampler, ServedModels, listeners
+from producers.sidecar.splice import SpliceRules
+from producers.sidecar.tap import Tap, TapRules
+from producers.sidecar.upstream import Upstream
+
+log = logging.getLogger("inferwatch.sidecar")
+
+# In all well below the 30 s after which orchestrators kill.
+DRAIN_TRAFFIC_S = 10.0
+DRAIN_READER_S = 2.0
+DRAIN_EVENTS_S = 5.0
+
+
+class Sidecar:
+    """One sidecar: `start`, then `close`."""
+
+    def __init__(
+        self, settings: Settings, *, connect: Callable[[str], Broker] | None = None
+    ) -> None:
+        """Build all parts; nothing listens and nothing is sent before `start`.
+
+        Args:
+            settings: the whole config; `sidecar.upstream` must be there.
+            connect: another broker than the config's Kafka, by origin.
+
+        Raises:
+            UsageError: there is no upstream.
+        """
+        sidecar = settings.sidecar
+        if sidecar is None or sidecar.upstream is None:
+            raise UsageError(
+                "no upstream: say where the model server is, with --upstream http://HOST:PORT "
+                "or `sidecar.upstream` in the config"
+            )
+        self._settings = sidecar
+        self.counters = Counters()
+        self.origin = new_origin("sidecar")
+        self.listening = ""
+        self.admin_listening = ""
+        self._closing = False
+        budget = ByteBudget(sidecar.queue)
+        self.publisher = Publisher(
+            self._connector(settings, connect),
+            origin=self.origin,
+            limits=sidecar.batch,
+            budget=budget,
+            counters=self.counters,
+            where=settings.broker.url,
+        )
+        fixed = (sidecar.model, sidecar.version or UNVERSIONED) if sidecar.model else None
+        self._models = ServedModels(fixed)
+        self._reader = Reader(
+            EventMaker(sidecar, settings.for_model, self.counters),
+            self.publisher,
+            budget,
+            self.counters,
+            body_limit=settings.limits.event_bytes,
+            seen=self._models.saw,
+        )
+        rules = TapRules(
+            recognise=recogniser(sidecar),
+            deliver=self._reader.put,
+            budget=budget,
+            counters=self.counters,
+            body_limit=settings.limits.event_bytes,
+            reserve=sidecar.queue // RESERVED,
+            mint=mint if sidecar.mint_ids else None,
+        )
+        self._upstream = Upstream.parse(sidecar.upstream)
+        self._proxy = Proxy(
+            SpliceRules(
+                upstream=self._upstream,
+                counters=self.counters,
+                new_tap=lambda: Tap(rules),
+                marks=sidecar.mint_ids,
+                connect_s=sidecar.timeouts.connect / 1000,
+                response_s=sidecar.timeouts.response / 1000,
+            )
+        )
+        self._sampler = ResourceSampler(
+            self.publisher,
+            self._models,
+            origin=self.origin,
+            pids=self._pids,
+            passed=lambda: self._proxy.passed,
+            every_s=sidecar.resources.every / 1000,
+        )
+        self._admin: asyncio.Server | None = None
+        self._admin_connections: set[AdminConnection] = set()
+
+    @property
+    def upstream_address(self) -> str:
+        """The model server's address."""
+        return self._upstream.where
+
+    async def start(self) -> None:
+        """Listen, and begin to send.
+
+        Raises:
+            UsageError: an address cannot be listened on.
+        """
+        self.admin_listening = await self._start_admin()
+        try:
+            self.listening = await self._proxy.start(self._settings.listen)
+        except UsageError:
+            if self._admin is not None:
+                self._admin.close()
+            raise
+        self._reader.start()
+        self.publisher.start()
+        self._sampler.start()
+
+    async def close(
+        self,
+        *,
+        traffic_s: float = DRAIN_TRAFFIC_S,
+        events_s: float = DRAIN_EVENTS_S,
+    ) -> None:
+        """Let requests under way end, read and send what there is, within these times."""
+        self._closing = True
+        await self._proxy.close(traffic_s)
+        # The admin port stays until the end, so that the counters can still be read.
+        await asyncio.to_thread(self._sampler.close)
+        await asyncio.to_thread(self._reader.close, DRAIN_READER_S)
+        await asyncio.to_thread(self.publisher.close, events_s)
+        if self._admin is not None:
+            self._admin.close()
+            for connection in list(self._admin_connections):
+                connection.close()
+            await asyncio.sleep(0)
+
+    async def _start_admin(self) -> str:
+        token = self._settings.admin_token
+        routes = Routes(
+            self.counters,
+            self.publisher,
+            token=None if token is None else token.get_secret_value(),
+            is_ready=lambda: not self._closing,
+        )
+        host, port = split_address(self._settings.admin)
+        try:
+            self._admin = await asyncio.get_running_loop().create_server(
+                lambda: AdminConnection(routes, self._admin_connections), host, port
+            )
+        except OSError as error:
+            raise cannot_listen("admin", self._settings.admin, error) from error
+        return address_of(self._admin, host)
+
+    def _connector(
+        self, settings: Settings, connect: Callable[[str], Broker] | None
+    ) -> Callable[[], Broker]:
+        if connect is not None:
+            return lambda: connect(self.origin)
+        options = kafka_options(settings.broker)
+        prefix = settings.topics.prefix
+        return lambda: KafkaBroker(options, prefix=prefix, origin=self.origin)
+
+    def _pids(self) -> list[int]:
+        if self._settings.resources.pid is not None:
+            return [self._settings.resources.pid]
+        host = self._upstream.host
+        is_here = bool(host) and is_loopback(f"{'[' + host + ']' if ':' in host else host}:1")
+        return listeners(self._upstream.port) if is_here else []
+
+
+def run(settings: Settings) -> None:
+    """Run a sidecar until SIGTERM or SIGINT; a second signal ends it at once."""
+    # kafka-python tells every one of its retries; the publisher tells what matters, once.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(Sidecar(settings)))
+
+
+async def _serve(sidecar: Sidecar) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, _stop_or_die, stopped)
+    await sidecar.start()
+    log.info(
+        "listening on %s, in front of %s; admin listening on %s",
+        sidecar.listening,
+        sidecar.upstream_address,
+        sidecar.admin_listening,
+    )
+    await stopped.wait()
+    log.info("closing: requests under way end, events are sent")
+    await sidecar.close()
+    dropped = sidecar.counters.total("rows_dropped_total")
+    log.info(
+        "closed; %d rows published, %d dropped",
+        sidecar.counters.total("rows_published_total"),
+        dropped,
+    )
+
+
+def _stop_or_die(stopped: asyncio.Event) -> None:
+    if stopped.is_set():
+        sys.exit(1)
+    stopped.set()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None  # as on Windows: plain asyncio takes 20 µs more a request
+    return uvloop.new_event_loop

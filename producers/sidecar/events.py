@@ -1,0 +1,217 @@
+"""An exchange and what it says, made into events.
+
+Every request for a prediction makes one latency event; a successful one that could be read makes
+one prediction event a row. `ts` is the moment when the answer was whole: it lies inside the
+exchange, and never goes back from event to event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from inferwatch.events.latency import Latency
+from inferwatch.events.prediction import Prediction
+from inferwatch.settings.models import ModelSettings
+from inferwatch.settings.sidecar import SidecarSettings
+from producers.counters import Counters
+from producers.sidecar.exchange import Exchange
+from producers.sidecar.ids import exchange_id, row_ids
+from producers.sidecar.outputs import read_outputs
+from producers.sidecar.protocols.protocol import (
+    DecodedExchange,
+    LearnedNames,
+    UndecodableError,
+    Value,
+)
+from producers.sidecar.redact import MASK, Redactor
+from producers.sidecar.sampling import keeps
+from producers.sidecar.segments import Segmenter
+
+UNVERSIONED = "unversioned"
+LONGEST_ERROR = 200
+LONGEST_ID = 256
+# Pixels of an image are no features to watch one by one.
+MOST_COLUMNS = 4096
+_MOST_LEARNED = 1024
+
+
+class EventMaker:
+    """Makes the events of one sidecar; used by one thread."""
+
+    def __init__(
+        self,
+        settings: SidecarSettings,
+        model_settings: Callable[[str], ModelSettings],
+        counters: Counters,
+    ) -> None:
+        """Read the rules of the config once."""
+        self._settings = settings
+        self._model_settings = model_settings
+        self._counters = counters
+        self._redactor = Redactor(settings.features, settings.redact)
+        self._segmenter = Segmenter(settings.segments)
+        self._learned: dict[tuple[str, str | None], tuple[str, ...]] = {}
+
+    def learn(self, names: LearnedNames) -> None:
+        """Remember the column names that an answer of the server told."""
+        if len(self._learned) < _MOST_LEARNED:
+            self._learned[names.model, names.version] = names.names
+
+    def make(
+        self, exchange: Exchange, decoded: DecodedExchange, *, whole: bool
+    ) -> tuple[Latency | None, list[Prediction]]:
+        """The events of one exchange; `whole`: `decoded` is all that the exchange says.
+
+        Raises:
+            UndecodableError: the answer does not give one prediction a row.
+        """
+        model = decoded.model or self._settings.model
+        if model is None:
+            return None, []
+        rows, secrets = self._features(model, decoded)
+        request_id = self._id(exchange, decoded, secrets)
+        latency = self._latency(exchange, decoded, model, request_id, secrets)
+        if not whole or latency.error is not None or not _succeeded(exchange) or rows is None:
+            return latency, []
+        return latency, self._predictions(exchange, decoded, latency, rows, secrets)
+
+    def latency_only(self, exchange: Exchange) -> Latency | None:
+        """The latency event of an exchange that could not be read."""
+        assert exchange.protocol is not None
+        model, version = exchange.protocol.target(exchange.path)
+        decoded = DecodedExchange(model=model, version=version)
+        return self.make(exchange, decoded, whole=False)[0]
+
+    # ---- parts
+
+    def _features(
+        self, model: str, decoded: DecodedExchange
+    ) -> tuple[list[dict[str, Value]] | None, list[str]]:
+        if decoded.inputs is None:
+            return None, []
+        names = self._names(model, decoded)
+        rows = [dict(zip(names, row, strict=False)) for row in decoded.inputs]
+        if self._redactor.is_idle:
+            return rows, []
+        kept: list[dict[str, Value]] = []
+        secrets: set[str] = set()
+        for row in rows:
+            features, taken_out = self._redactor.features(row)
+            kept.append(features)
+            secrets.update(taken_out)
+        return kept, sorted(secrets, key=len, reverse=True)
+
+    def _names(self, model: str, decoded: DecodedExchange) -> Sequence[str]:
+        inputs = decoded.inputs or ()
+        width = max(map(len, inputs), default=0)
+        if decoded.names is not None:
+            return decoded.names[:MOST_COLUMNS]
+        known = (
+            self._settings.features.names,
+            self._learned.get((model, decoded.version), ()),
+            self._learned.get((model, None), ()),
+        )
+        for names in known:
+            if len(names) == width:
+                return names
+        return [f"f{column}" for column in range(min(width, MOST_COLUMNS))]
+
+    def _is_unread(self, decoded: DecodedExchange) -> bool:
+        """Whether something is to be hidden whose values nobody could read."""
+        return self._redactor.has_rules and decoded.inputs is None
+
+    def _id(self, exchange: Exchange, decoded: DecodedExchange, secrets: list[str]) -> str | None:
+        request_id = exchange_id(exchange, decoded.id)
+        if request_id is None:
+            return None
+        # An id that holds a hidden value cannot be told, and half an id joins nothing.
+        unread = self._is_unread(decoded) and exchange.minted is None
+        if unread or any(secret in request_id for secret in secrets):
+            return None
+        return request_id[:LONGEST_ID]
+
+    def _latency(
+        self,
+        exchange: Exchange,
+        decoded: DecodedExchange,
+        model: str,
+        request_id: str | None,
+        secrets: list[str],
+    ) -> Latency:
+        error = exchange.error
+        if error is None and exchange.status is not None and exchange.status >= 500:
+            error = "upstream_5xx"
+        may_tell = self._settings.errors.text and not self._is_unread(decoded)
+        if error is not None and may_tell and decoded.error:
+            text = self._redactor.scrub(decoded.error, secrets)
+            error = f"{error}: {text}"[:LONGEST_ERROR]
+        response = exchange.response
+        first = response.first_body
+        is_stream = _is_stream(response.header(b"content-type"))
+        return Latency(
+            model=model,
+            version=decoded.version or self._settings.version or UNVERSIONED,
+            ts=exchange.ended_at,
+            latency_ms=exchange.latency_ms,
+            status=exchange.status,
+            rows=decoded.rows,
+            request_bytes=exchange.request.size,
+            response_bytes=response.size,
+            error=error,
+            ttft_ms=(first - exchange.request.started) * 1000 if first and is_stream else None,
+            id=request_id,
+        )
+
+    def _predictions(
+        self,
+        exchange: Exchange,
+        decoded: DecodedExchange,
+        latency: Latency,
+        rows: list[dict[str, Value]],
+        secrets: list[str],
+    ) -> list[Prediction]:
+        outputs = {n: items for n, items in decoded.outputs.items() if not self._redactor.hides(n)}
+        if not outputs:
+            raise UndecodableError("redacted" if decoded.outputs else "no_outputs")
+        scored = read_outputs(outputs, len(rows), self._model_settings(latency.model))
+        segments = self._segments(exchange, secrets)
+        predictions = []
+        share = self._settings.sample.predictions
+        ids = row_ids(latency.id, len(rows))
+        for features, answer, row_id in zip(rows, scored, ids, strict=True):
+            if not keeps(row_id, share):
+                self._counters.add("rows_sampled_out_total")
+                continue
+            prediction = answer.prediction
+            if secrets and isinstance(prediction, str):
+                prediction = self._redactor.scrub(prediction, secrets)
+            of_row = self._segmenter.of_row(features)
+            predictions.append(
+                Prediction(
+                    model=latency.model,
+                    version=latency.version,
+                    ts=latency.ts,
+                    id=row_id,
+                    features=features,
+                    prediction=prediction,
+                    scores={c: s for c, s in answer.scores.items() if not self._redactor.hides(c)},
+                    segment={**segments, **of_row} if of_row else segments,
+                )
+            )
+        return predictions
+
+    def _segments(self, exchange: Exchange, secrets: list[str]) -> dict[str, str]:
+        return {
+            key: MASK if any(secret in value for secret in secrets) else value
+            for key, value in self._segmenter.of_request(exchange).items()
+            if not self._redactor.hides(key)
+        }
+
+
+def _succeeded(exchange: Exchange) -> bool:
+    return exchange.status is not None and 200 <= exchange.status < 300
+
+
+def _is_stream(content_type: str | None) -> bool:
+    media = (content_type or "").partition(";")[0].strip().lower()
+    return media in ("text/event-stream", "application/x-ndjson", "application/jsonl")

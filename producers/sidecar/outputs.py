@@ -1,0 +1,128 @@
+"""Named outputs to a prediction and its scores, row by row.
+
+An output with one of the usual names for scores (`predict_proba`, `probabilities`, `scores`, …)
+is the scores; the one named like a prediction, else the first other one, is the prediction.
+Where the only output is a row of numbers, these are scores, and the prediction is the class with
+the highest. Classes are named by the config (`models[].classes`), else by their index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from inferwatch.events.prediction import FeatureValue
+from inferwatch.settings.models import ModelSettings
+from producers.sidecar.protocols.protocol import UndecodableError, Value
+
+SCORE_NAMES = (
+    "predict_proba",
+    "probabilities",
+    "scores",
+    "probability",
+    "score",
+    "proba",
+    "probs",
+    "output_probability",
+    "class_probabilities",
+)
+PREDICTION_NAMES = (
+    "predict",
+    "prediction",
+    "predictions",
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "predicted_class",
+    "output_label",
+)
+
+
+class Scored(NamedTuple):
+    """One row's answer."""
+
+    prediction: FeatureValue
+    scores: dict[str, float]
+
+
+def read_outputs(
+    outputs: Mapping[str, Sequence[Value]], rows: int, model: ModelSettings
+) -> list[Scored]:
+    """One answer a row.
+
+    Raises:
+        UndecodableError: no output, or not one item a row.
+
+    >>> from inferwatch.settings.models import DefaultSettings, settle
+    >>> model = settle("m", None, DefaultSettings())
+    >>> read_outputs({"label": [2], "probabilities": [[0.1, 0.2, 0.7]]}, 1, model)
+    [Scored(prediction=2, scores={'0': 0.1, '1': 0.2, '2': 0.7})]
+    """
+    scores_name = _named(outputs, SCORE_NAMES)
+    others = {name: items for name, items in outputs.items() if name != scores_name}
+    prediction_name = _named(others, PREDICTION_NAMES)
+    if prediction_name is None:
+        prediction_name = next(iter(others), None)
+    if prediction_name is None and scores_name is None:
+        raise UndecodableError("no_outputs")
+    predictions = [None] * rows if prediction_name is None else outputs[prediction_name]
+    scores = [None] * rows if scores_name is None else outputs[scores_name]
+    if len(predictions) != rows or len(scores) != rows:
+        raise UndecodableError("rows_differ")
+    return [_scored(p, s, model) for p, s in zip(predictions, scores, strict=True)]
+
+
+def _scored(prediction: Value, scores: Value, model: ModelSettings) -> Scored:
+    if scores is None and isinstance(prediction, (list, Mapping)) and model.task != "regression":
+        prediction, scores = None, prediction
+    elif isinstance(prediction, list):
+        # Several targets: the first one is watched.
+        prediction = prediction[0] if prediction else None
+    named = _by_class(scores, model.classes)
+    if scores is None and model.task == "binary" and _is_probability(prediction):
+        prediction, named = None, {"": prediction}
+    if prediction is None:
+        prediction = _best(named, model)
+    if not isinstance(prediction, (str, int, float, bool)):
+        raise UndecodableError("no_prediction")
+    return Scored(prediction, named)
+
+
+def _is_probability(prediction: Value) -> bool:
+    """A lone number inside 0..1, as networks with one sigmoid answer."""
+    return isinstance(prediction, float) and 0 < prediction < 1
+
+
+def _by_class(scores: Value, classes: Sequence[str]) -> dict[str, float]:
+    if isinstance(scores, Mapping):
+        return {str(name): s for name, s in scores.items() if _is_number(s)}
+    if isinstance(scores, list):
+        names = classes if len(classes) == len(scores) else map(str, range(len(scores)))
+        return {name: s for name, s in zip(names, scores, strict=True) if _is_number(s)}
+    return {"": scores} if _is_number(scores) else {}
+
+
+def _best(scores: Mapping[str, float], model: ModelSettings) -> FeatureValue:
+    """The class with the highest score: its name, or its index as a number."""
+    if not scores:
+        return None
+    if scores.keys() == {""}:
+        return _from_positive(scores[""], model)
+    best = max(scores, key=lambda name: (scores[name] == scores[name], scores[name]))
+    return int(best) if best.isdecimal() and best not in model.classes else best
+
+
+def _from_positive(score: float, model: ModelSettings) -> FeatureValue:
+    positive = model.positive or (model.classes[1] if len(model.classes) == 2 else "1")
+    negative = next((name for name in model.classes if name != positive), "0")
+    return positive if score >= 0.5 else negative
+
+
+def _named(outputs: Mapping[str, Sequence[Value]], names: Sequence[str]) -> str | None:
+    lower = {name.lower(): name for name in outputs}
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,158 @@
+"""The thread that reads what the taps copied, so that no parsing ever holds up the traffic.
+
+It wakes at most every 20 ms: a thread that woke for each exchange would take the interpreter
+from the event loop just when the next request comes. Whatever goes wrong while one exchange is
+read costs that exchange's prediction, never its latency event, never the thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+
+from inferwatch.events.kinds import Kind
+from inferwatch.events.latency import Latency
+from inferwatch.events.prediction import Prediction
+from producers.budget import ByteBudget
+from producers.counters import Counters
+from producers.sidecar.content import ContentError, unpack
+from producers.sidecar.events import EventMaker
+from producers.sidecar.exchange import Exchange, Message
+from producers.sidecar.protocols.protocol import Bodies, LearnedNames, UndecodableError
+from producers.sink import Sink
+
+log = logging.getLogger("inferwatch.sidecar")
+
+GATHER_S = 0.02
+# What an exchange costs beside its bodies: its two heads and its objects.
+EXCHANGE_OVERHEAD = 4096
+# Pure Python in this thread must give the event loop its turn sooner than after the usual 5 ms.
+SWITCH_INTERVAL_S = 0.0005
+
+_LOST = ("oversized", "queue_full")
+
+
+class Reader:
+    """Takes finished exchanges, hands events to the publisher."""
+
+    def __init__(
+        self,
+        maker: EventMaker,
+        sink: Sink,
+        budget: ByteBudget,
+        counters: Counters,
+        *,
+        body_limit: int,
+        seen: Callable[[Latency], None] = lambda _latency: None,
+    ) -> None:
+        """`seen` hears of every successful inference: who serves which model."""
+        self._maker = maker
+        self._sink = sink
+        self._budget = budget
+        self._counters = counters
+        self._body_limit = body_limit
+        self._seen = seen
+        self._queue: deque[Exchange] = deque()
+        self._wake = Event()
+        self._closing = False
+        self._thread = Thread(target=self._run, name="reader", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        self._thread.start()
+
+    def put(self, exchange: Exchange) -> None:
+        """Take an exchange; called on the event loop, takes a microsecond."""
+        if not self._budget.take(EXCHANGE_OVERHEAD):
+            self._budget.give(exchange.held)
+            if exchange.protocol is not None and exchange.protocol.is_inference:
+                self._sink.drop(Kind.LATENCY, 1, "queue_full")
+                self._lose(exchange, "queue_full")
+            return
+        self._queue.append(exchange)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def close(self, timeout_s: float) -> None:
+        """Read what was taken, then end."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            if not self._closing:
+                time.sleep(GATHER_S)
+            self._wake.clear()
+            while self._queue:
+                self._read(self._queue.popleft())
+            if self._closing:
+                return
+
+    def _read(self, exchange: Exchange) -> None:
+        try:
+            self._publish(exchange)
+        except Exception:
+            # The last net: a defect of ours costs this one exchange.
+            self._counters.add("tap_errors_total", where="reader")
+            log.exception("an exchange could not be read; the traffic is not affected")
+        finally:
+            self._budget.give(exchange.held + EXCHANGE_OVERHEAD)
+
+    def _publish(self, exchange: Exchange) -> None:
+        protocol = exchange.protocol
+        assert protocol is not None
+        self._counters.add("exchanges_total", protocol=protocol.name)
+        latency: Latency | None = None
+        predictions: Sequence[Prediction] = ()
+        try:
+            decoded = protocol.decode(exchange, self._bodies(exchange))
+            if isinstance(decoded, LearnedNames):
+                self._maker.learn(decoded)
+                return
+            latency, predictions = self._maker.make(exchange, decoded, whole=True)
+        except (UndecodableError, ContentError) as error:
+            if protocol.is_inference:
+                self._lose(exchange, error.reason)
+        except Exception as error:
+            # Whatever the wire brought, the latency event is still owed. What the message says
+            # may quote the payload, so only its kind is told.
+            self._counters.add("tap_errors_total", where=protocol.name)
+            self._lose(exchange, "reader_error")
+            log.warning("%s could not be read: %s", protocol.name, type(error).__name__)
+        if not protocol.is_inference:
+            return
+        if latency is None:
+            latency = self._maker.latency_only(exchange)
+        if latency is not None:
+            self._sink.publish(Kind.LATENCY, [latency])
+            if latency.status is not None and latency.status < 300:
+                self._seen(latency)
+        if predictions:
+            self._sink.publish(Kind.PREDICTION, predictions)
+
+    def _lose(self, exchange: Exchange, reason: str) -> None:
+        """Count a payload that gives no prediction; what was lost for want of room is a hole."""
+        cuts = [m.cut for m in (exchange.request, exchange.response) if m.cut in _LOST]
+        if reason == "no_body" and cuts:
+            reason = cuts[0] or reason
+        self._counters.add("payloads_dropped_total", reason=reason)
+        if reason in _LOST and exchange.status is not None and exchange.status < 300:
+            # How many rows it held is not known: at least one.
+            self._sink.drop(Kind.PREDICTION, 1, reason)
+
+    def _bodies(self, exchange: Exchange) -> Bodies:
+        return Bodies(self._body(exchange.request), self._body(exchange.response))
+
+    def _body(self, message: Message) -> bytes | None:
+        if message.cut is not None or not message.complete:
+            return None
+        body = message.body[0] if len(message.body) == 1 else b"".join(message.body)
+        return unpack(body, message.header(b"content-encoding"), self._body_limit)
