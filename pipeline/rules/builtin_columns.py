@@ -33,17 +33,19 @@ def drifted(block: FeatureBlock, column: ColumnReference) -> tuple[Finding, bool
     """
     if block.count < MIN_ROWS or column.rows == 0:
         return None
+    # Every test that the block's own verdict rests on came out clear.
+    clear = block.drift is False
     if isinstance(block, NumericBlock) and isinstance(column, NumericReference):
         if block.ks is None:
             return None
         limit = max(KS_EFFECT, ks_noise(block.count, column.rows, column.chunk_phi) + 0.03)
-        return _beyond("ks", block.ks, limit, block.count)
+        return _beyond("ks", block.ks, limit, block.count, clear=clear)
     if isinstance(block, CategoricalBlock) and isinstance(column, CategoricalReference):
         if block.psi is None:
             return None
         bins = len(column.shares) + 1
         noise = psi_noise(bins, block.count, column.rows, column.chunk_phi)
-        return _beyond("psi", block.psi, PSI_EFFECT + noise, block.count)
+        return _beyond("psi", block.psi, PSI_EFFECT + noise, block.count, clear=clear)
     return None
 
 
@@ -86,7 +88,10 @@ def schema_break(case: Case) -> Verdict:
 
 
 def collapse(case: Case) -> Verdict:
-    """The output says one thing only, which the reference's did not."""
+    """The output says one thing only, which the reference's did not.
+
+    The window's own verdict where it has one; else a fifth of the reference's entropy.
+    """
     block = case.result.prediction
     column = None if case.reference is None else case.reference.prediction
     if block is None or block.count < MIN_ROWS:
@@ -97,7 +102,8 @@ def collapse(case: Case) -> Verdict:
         return UNKNOWN
     limit = 0.2 * usual
     found = finding("prediction.entropy", value, "<", limit, rows=block.count, baseline=usual)
-    return judged([(found, value < limit or _is_constant(block))])
+    breached = value < limit or _is_constant(block) if block.collapsed is None else block.collapsed
+    return judged([(found, breached)])
 
 
 def _entropy(block: FeatureBlock) -> float | None:
@@ -149,8 +155,10 @@ def _bad_rates(case: Case) -> Iterator[tuple[Finding, bool]]:
             yield found, count >= MIN_BAD and count / rows > limit
 
 
-def _beyond(key: str, value: float, limit: float, rows: int) -> tuple[Finding, bool]:
-    return finding(key, value, ">", limit, rows=rows, baseline=0.0), value > limit
+def _beyond(
+    key: str, value: float, limit: float, rows: int, *, clear: bool
+) -> tuple[Finding, bool]:
+    return finding(key, value, ">", limit, rows=rows, baseline=0.0), value > limit and not clear
 
 
 def _named(found: Finding, prefix: str) -> Finding:

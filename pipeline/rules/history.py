@@ -83,12 +83,12 @@ class History:
         """The levels of long ago."""
         return self._both(version, segment, lambda shelf: shelf.early(until))
 
-    def segments(self, version: str, part: Part, until: int, end: int) -> dict[str, Neighbour]:
-        """The segments of a version that have a window ending at `end`."""
+    def segments(self, version: str, part: Part, until: int, oldest: int) -> dict[str, Neighbour]:
+        """The segments of a version, before `until` and in their last window since `oldest`."""
         found = {}
         for (of, segment, shelf_part), shelf in sorted(self.shelves.items(), key=_by_text):
             here = of == version and segment is not None and shelf_part == part
-            if here and shelf.latest is not None and shelf.latest[0] == end:
+            if here and shelf.latest is not None and shelf.latest[0] > oldest:
                 assert segment is not None
                 found[segment] = Neighbour(shelf.usual(until), shelf.latest[1])
         return found

@@ -208,7 +208,7 @@ class ModelWatch:
     def _view(self, detector: Detector, case: Case, verdict: Verdict, starts_at: int) -> View:
         result, part, history = case.result, detector.watch.part, self._history
         now = levels_of(result, "final") | levels_of(result, "quality")
-        recent = result.end - 3 * (result.end - result.start)
+        recent, slide = result.end - 3 * (result.end - result.start), detector.watch.timing.slide
         return View(
             kind=kind_of(verdict.findings[0].metric),
             result=result,
@@ -220,7 +220,10 @@ class ModelWatch:
             usual=history.usual(result.version, result.segment, starts_at),
             early=history.early(result.version, result.segment, starts_at),
             now=now,
-            segments=history.segments(result.version, part, starts_at, result.end),
+            # Of the bad time only: the windows of segments may be a step behind the whole's.
+            segments=history.segments(
+                result.version, part, starts_at, max(starts_at, result.end - 2 * slide)
+            ),
             versions=history.versions(result.version, starts_at, recent),
             first_seen=dict(history.first_seen),
         )
