@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from inferwatch.events.flatten import MAX_NAME_CHARACTERS
 from pipeline.decode.arrow_plain import python_value
 
 _PREFIXES = ("features", "scores", "segment")
@@ -61,11 +62,15 @@ def fields_of(batch: pa.RecordBatch, constants: Mapping[str, str]) -> Fields:
             structs.append((name, array))
         else:
             _place(fields, name, array, literal=True)
+    characters = 0
     while structs:
         deeper: list[tuple[str, pa.Array]] = []
         for prefix, struct in structs:
             for child, array in zip(struct.type, struct.flatten(), strict=True):
                 name, array = f"{prefix}.{child.name}", _storage(array)
+                characters += len(name)
+                if characters > MAX_NAME_CHARACTERS:
+                    raise ValueError("its nested names are too long")
                 if array.type.id == pa.lib.Type_STRUCT:
                     deeper.append((name, array))
                 else:

@@ -96,14 +96,14 @@ def _narrow(pending: _Pending) -> list[_Pending]:
     """Halve what would become a wide and nearly empty table."""
     if len(pending.events) < 2 or not hasattr(pending.events[0], "features"):
         return [pending]
-    widths = [len(e.features) + len(e.scores) + len(e.segment) for e in pending.events]
-    size, values = len(widths), sum(widths)
-    if size * max(widths) == values or size * values <= _CELLS_AT_LEAST:
-        return [pending]  # no event differs, or it would not matter
-    names = sum(
-        len(set(chain.from_iterable(getattr(event, part) for event in pending.events)))
-        for part in ("features", "scores", "segment")
-    )
+    size = values = names = 0
+    for part in ("features", "scores", "segment"):
+        objects = [getattr(event, part) for event in pending.events]
+        size = len(objects)
+        values += sum(map(len, objects))
+        # Most events of a model name the same things in the same order.
+        shapes = set(map(tuple, objects))
+        names += len(set(chain.from_iterable(shapes)))
     if size * names <= max(_CELLS_A_VALUE * values, _CELLS_AT_LEAST):
         return [pending]
     return _narrow(_slice(pending, 0, size // 2)) + _narrow(_slice(pending, size // 2, size))
