@@ -11,6 +11,9 @@ from inferwatch.settings.tree import DAY, Settings
 from inferwatch.settings.types import format_duration
 from inferwatch.topics import Cleanup, Retention, Topic
 
+WITHOUT_END = "-1"
+"""Kafka's way to say that a retention never ends."""
+
 _HOUR = 3_600_000
 # A transition is seen by everybody who reads `monitoring.alerts` within a week.
 _ALERTS_UNCOMPACTED_MS = 7 * DAY
@@ -22,8 +25,8 @@ _RECORD_OVERHEAD_BYTES = 64 * 1024
 class Fit(StrEnum):
     """When the value of a topic's setting is good enough."""
 
-    EQUAL = "is needed"
-    AT_LEAST = "at least is needed"  # where -1 stands for "without end"
+    EQUAL = "equal"
+    AT_LEAST = "at least"  # where -1 stands for "without end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,10 @@ def describe(name: str, actual: str | None, wanted: Wanted) -> str:
     """One difference in words.
 
     >>> describe("retention.ms", "3600000", Wanted("90000000", Fit.AT_LEAST))
-    'retention.ms is 3600000 (1h), 90000000 (25h) at least is needed'
+    'retention.ms is 3600000 (1h), at least 90000000 (25h) is needed'
     """
-    return f"{name} is {_readable(name, actual)}, {_readable(name, wanted.value)} {wanted.fit}"
+    bound = "at least " if wanted.fit is Fit.AT_LEAST and wanted.value != WITHOUT_END else ""
+    return f"{name} is {_readable(name, actual)}, {bound}{_readable(name, wanted.value)} is needed"
 
 
 def _readable(name: str, value: str | None) -> str:
@@ -118,7 +122,7 @@ def _settings_of(topic: Topic, settings: Settings) -> Iterator[tuple[str, Wanted
         yield "retention.ms", Wanted(str(_retention(topic, settings)), Fit.AT_LEAST)
     if topic in topics.INPUTS:
         # A bound in bytes would end the retention early, and a rebuild would miss rows.
-        yield "retention.bytes", Wanted("-1", Fit.AT_LEAST)
+        yield "retention.bytes", Wanted(WITHOUT_END, Fit.AT_LEAST)
         yield "message.timestamp.type", Wanted("LogAppendTime", Fit.EQUAL)
         largest = max(_USUAL_RECORD_BYTES, settings.limits.event_bytes + _RECORD_OVERHEAD_BYTES)
         yield "max.message.bytes", Wanted(str(largest), Fit.AT_LEAST)

@@ -120,7 +120,7 @@ def parse(text: str, substitution: Substitution) -> Document:
         if root is not None:
             _Reader(document, substitution).read(root)
     except MarkedYAMLError as error:
-        document.mistakes.append(_syntax_mistake(error))
+        document.mistakes.append(_syntax_mistake(error, text))
     except ReaderError as error:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
@@ -132,11 +132,14 @@ def parse(text: str, substitution: Substitution) -> Document:
     return document
 
 
-def _syntax_mistake(error: MarkedYAMLError) -> Mistake:
+def _syntax_mistake(error: MarkedYAMLError, text: str) -> Mistake:
     mark = error.problem_mark or error.context_mark
-    place = Place(mark.line + 1, mark.column + 1) if isinstance(mark, StringMark) else Place(1, 1)
+    if not isinstance(mark, StringMark):
+        return Mistake(Place(1, 1), (), f"no YAML: {error.problem}")
     context = f" ({error.context})" if error.context else ""
-    return Mistake(place, (), f"no YAML: {error.problem}{context}")
+    if text[max(0, mark.index - 1) : mark.index + 1] == "${":
+        context = "; inside of { } and [ ] put quotes around it: '${NAME}'"
+    return Mistake(Place(mark.line + 1, mark.column + 1), (), f"no YAML: {error.problem}{context}")
 
 
 class _Reader:

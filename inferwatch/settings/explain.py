@@ -86,6 +86,10 @@ def _words(details: ErrorDetails, cause: Any) -> str:
     if kind in ("literal_error", "enum"):
         allowed = re.sub(r"'([^']*)'", r"\1", str(context["expected"])).replace(" or ", ", ")
         return f"{details['input']!r} is not allowed here; allowed are {allowed}"
+    if kind in ("too_short", "string_too_short") and details["input"] == "":
+        return "an empty text is not allowed here"
+    if kind in ("too_short", "too_long") and isinstance(details["input"], str):
+        kind = f"string_{kind}"
     if kind in _WORDS:
         return _WORDS[kind].format(**context, value=repr(details["input"]))
     return details["msg"]

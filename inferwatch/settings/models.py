@@ -61,6 +61,12 @@ def _parse_wait(value: Any) -> int | None:
         raise ValueError(text) from None
 
 
+def _some(windows: tuple[WindowSpec, ...]) -> tuple[WindowSpec, ...]:
+    if not windows:
+        raise ValueError("without a window nothing is watched; allowed are [1m, 15m/1m]")
+    return windows
+
+
 def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     texts = [v.text if isinstance(v, WindowSpec) else v for v in values]
     _refuse(
@@ -107,7 +113,12 @@ def _refuse(remarks: Iterable[Remark]) -> None:
 
 Learn = Annotated[int | None, BeforeValidator(_parse_learn), WithJsonSchema({"type": "string"})]
 Wait = Annotated[int | None, BeforeValidator(_parse_wait), WithJsonSchema({"type": "string"})]
-Windows = Annotated[tuple[Window, ...], Field(min_length=1), AfterValidator(_all_different)]
+Windows = Annotated[
+    tuple[Window, ...],
+    AfterValidator(_some),
+    AfterValidator(_all_different),
+    WithJsonSchema({"type": "array", "minItems": 1, "items": {"type": "string"}}),
+]
 Classes = Annotated[tuple[ClassName, ...], AfterValidator(_all_different)]
 Segments = Annotated[tuple[Text, ...], AfterValidator(_all_different)]
 Performance = Annotated[dict[str, Float], AfterValidator(_performance)]

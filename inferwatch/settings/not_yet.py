@@ -30,7 +30,10 @@ def unused_keys(document: Document, patterns: tuple[str, ...] = NOT_YET) -> Iter
         keys, _, value = pattern.partition(" = ")
         parts = keys.split(".")
         for path in document.paths():
-            if _fits(path, parts) and (not value or document.value_at(path) == value):
+            if not _fits(path, parts):
+                continue
+            found = document.value_at(path)
+            if found is not None and value in ("", found):
                 yield Mistake(document.key_place(path), path, TEXT)
 
 

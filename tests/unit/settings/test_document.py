@@ -108,3 +108,10 @@ def test_nested_aliases_cannot_fill_the_memory():
 def test_deep_nesting_is_a_mistake_and_no_crash():
     (found,) = mistakes("a: " + "[" * 5_000)
     assert "config: no " in found
+
+
+def test_a_marker_without_quotes_in_a_flow_mapping_is_answered_with_the_cure():
+    assert mistakes("a: {b: ${X}}") == [
+        "f:1:9: config: no YAML: expected ',' or '}', but got '{'; "
+        "inside of { } and [ ] put quotes around it: '${NAME}'"
+    ]

@@ -1,0 +1,104 @@
+"""What is legal but surprising: a warning, at its place, and no mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from inferwatch.settings import load
+from inferwatch.settings.document import parse
+from inferwatch.settings.not_yet import NOT_YET, unused_keys
+from inferwatch.settings.substitution import Substitution
+
+SURPRISING = [
+    (
+        "models: [{name: 'a*'}, {name: ab}]",
+        "1:31: models[1].name: warning: never reached: 'a*' further up matches first; move it down",
+    ),
+    (
+        "retention: {history: 1h}\ndefaults: {windows: [2h]}",
+        "1:22: retention.history: warning: shorter than the longest window, so that the dashboard "
+        "shows no two of them",
+    ),
+    (
+        "defaults: {windows: [1m, 59999ms]}",
+        "1:21: defaults.windows: warning: all sizes and slides have only 1 ms in common, so that "
+        "the longest window is merged from 60000 slices; choose multiples of one another",
+    ),
+    (
+        "models: [{name: a, windows: [1m, 59999ms]}]",
+        "1:29: models[0].windows: warning: all sizes and slides have only 1 ms in common, so that "
+        "the longest window is merged from 60000 slices; choose multiples of one another",
+    ),
+    (
+        "rules: [{name: r, metric: quality.accuracy, when: '< 1', window: 7m}]",
+        "1:66: rules[0].window: warning: no model that the rule is about has the window 7m; "
+        "add it to their windows",
+    ),
+    (
+        "models: [{name: a, windows: [7m]}]\n"
+        "rules: [{name: r, models: b, metric: quality.accuracy, when: '< 1', window: 7m}]",
+        "2:77: rules[0].window: warning: no model that the rule is about has the window 7m; "
+        "add it to their windows",
+    ),
+    (
+        "broker: {security: {protocol: SASL_PLAINTEXT, mechanism: PLAIN, username: u, "
+        "password: p}}",
+        "1:58: broker.security.mechanism: warning: PLAIN without TLS sends the password in the "
+        "clear",
+    ),
+    (
+        "alerting: {budget: {pages: 3}}",
+        "1:12: alerting.budget: warning: this version does not act on it yet",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), SURPRISING)
+def test_a_surprise_is_a_warning_at_its_place(text, line):
+    assert load("f", text=text).warnings == (f"f:{line}",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "models: [{name: ab}, {name: 'a*'}]",
+        "models: [{name: a, windows: [15m/1m]}]\n"
+        "rules: [{name: r, metric: quality.accuracy, when: '< 1', window: 15m}]",
+        "models: [{name: 'a*', windows: [7m]}]\n"
+        "rules: [{name: r, models: ab, metric: quality.accuracy, when: '< 1', window: 7m}]",
+        "rules: [{name: r, metric: quality.accuracy, when: '< 1', window: 5m}]",
+        "redis: {cluster: false}",
+        "bridge:",
+    ],
+)
+def test_what_is_as_usual_is_no_warning(text):
+    assert load("f", text=text).warnings == ()
+
+
+def test_every_key_that_nothing_acts_on_is_a_key_of_the_tree():
+    """A pattern that fits no legal config would hide that its key is acted on by now."""
+    texts = {
+        "redis.cluster = true": "redis: {cluster: true}",
+        "redis.sentinel": "redis: {sentinel: m}",
+        "models.*.labels.sample": "models: [{name: a, labels: {sample: 0.5}}]",
+        "models.*.labels.memory": "models: [{name: a, labels: {memory: 1MiB}}]",
+        "rules.*.slo": "rules: [{name: a, slo: {metric: latency.error_rate, objective: 99}}]",
+        "alerting.budget": "alerting: {budget: {pages: 1}}",
+        "bridge": "bridge: {topics: []}",
+    }
+    for pattern in NOT_YET:
+        warnings = load("f", text=texts[pattern]).warnings
+        assert any("does not act on it yet" in line for line in warnings), pattern
+
+
+def test_a_pattern_may_ask_for_a_value():
+    document = parse("a: [{k: x}, {k: y}]", Substitution({}, Path()))
+    assert [m.path for m in unused_keys(document, ("a.*.k = y",))] == [("a", 1, "k")]
+    assert [m.path for m in unused_keys(document, ("a.*.k",))] == [("a", 0, "k"), ("a", 1, "k")]
+    assert [m.path for m in unused_keys(document, ("a.*",))] == [("a", 0), ("a", 1)]
+
+
+def test_warnings_are_in_the_order_of_the_text():
+    text = "alerting: {budget: {}}\nmodels: [{name: '*'}, {name: b}]\nbridge: {}\n"
+    assert [w.split(":")[1] for w in load("f", text=text).warnings] == ["1", "2", "3"]
