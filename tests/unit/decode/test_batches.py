@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import numpy as np
@@ -71,8 +72,6 @@ def test_a_rejected_row_is_kept_as_an_event_that_can_be_sent_again() -> None:
         "segment.region": ["eu", "us"],
     }
     decoded = decoder(keep="full").decode([arrow_record(columns, {"model": "m", "version": "7"})])
-    import base64
-
     data = base64.b64decode(decoded.rejected[0].data or "")
     assert decoded.rejected[0].length == len(data)
     mended = json.loads(data) | {"prediction": "b"}
