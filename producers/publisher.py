@@ -164,14 +164,10 @@ class Publisher:
         with self._wake:
             if self._deadline is not None:
                 self._wake.wait(_CLOSING_TICK_S)
-            else:
+            elif not self._results:
+                # Woken by whatever changes the next time, so that it is looked at afresh.
                 at = self._next_at()
-                timeout = None if at == float("inf") else max(0.0, at - time.monotonic())
-                self._wake.wait_for(self._is_something_to_do, timeout)
-
-    def _is_something_to_do(self) -> bool:
-        is_due = self._next_at() <= time.monotonic()
-        return bool(self._results) or self._deadline is not None or is_due
+                self._wake.wait(None if at == float("inf") else max(0.0, at - time.monotonic()))
 
     def _next_at(self) -> float:
         """When there is something to do, if nothing happens before (monotonic seconds)."""

@@ -65,9 +65,9 @@ class OpenInferenceV2:
         try:
             request = read_object(json_part)
             decoded.id = text_id(request.get("id"))
-            decoded.names, decoded.inputs = _columns(
-                read_tensors(request.get("inputs"), raw), _is_frame(request)
-            )
+            # A server may accept less than the protocol wants; what it refused is read by the rules.
+            tensors = read_tensors(request.get("inputs"), raw, strict=not succeeded)
+            decoded.names, decoded.inputs = _columns(tensors, _is_frame(request))
         except UndecodableError:
             # What the server refused too is no surprise; what it understood should be readable.
             if succeeded:

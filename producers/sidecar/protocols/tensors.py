@@ -74,8 +74,10 @@ class Tensor:
         return self.values if self.width == 1 else self.rows()
 
 
-def read_tensors(described: Any, raw: memoryview) -> list[Tensor]:
+def read_tensors(described: Any, raw: memoryview, *, strict: bool = False) -> list[Tensor]:
     """The tensors of `inputs` or `outputs`; raw data is taken in their order.
+
+    `strict` wants a datatype for JSON data too, as the protocol does; some servers do not.
 
     Raises:
         UndecodableError: a tensor has no shape, another number of values, or an unknown type.
@@ -91,6 +93,8 @@ def read_tensors(described: Any, raw: memoryview) -> list[Tensor]:
             type(size) is int and size >= 0 for size in shape
         ):
             raise UndecodableError("shape")
+        if strict and not isinstance(tensor.get("datatype"), str):
+            raise UndecodableError("datatype")
         parameters = tensor.get("parameters")
         size = parameters.get("binary_data_size") if isinstance(parameters, Mapping) else None
         if size is None:
