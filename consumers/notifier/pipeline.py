@@ -69,7 +69,7 @@ def step(
         send_resolved=send_resolved,
     )
     if reason is not None:
-        message = _message(lane, shown, reason, now, send_resolved=send_resolved)
+        message = _message(lane, shown, reason, now, route=route, send_resolved=send_resolved)
         if message.alerts:
             covered = frozenset(t.incident for t in shown)
             lane = replace(lane, pending=message, covered=covered, attempts=0)
@@ -102,7 +102,8 @@ def next_look(lane: Lane, route: Route, since: int) -> tuple[int | None, int]:
         return (due if lane.alerts else None), due
     if not lane.alerts:
         return None, since
-    if lane.told is None or not lane.alerts.keys() <= lane.told.firing:
+    if lane.told is None or any(t.id not in lane.told.heard for t in lane.alerts.values()):
+        # Something was held back, or refused.
         return since + LOOK_AGAIN_MS, since
     return max(lane.told.at + route.repeat_interval, since + LOOK_AGAIN_MS), since
 
@@ -119,12 +120,21 @@ def _held(lane: Lane, route: Route, holders: Sequence[Holder], now: int) -> dict
 
 
 def _message(
-    lane: Lane, shown: Sequence[Transition], reason: Reason, now: int, *, send_resolved: bool
+    lane: Lane,
+    shown: Sequence[Transition],
+    reason: Reason,
+    now: int,
+    *,
+    route: Route,
+    send_resolved: bool,
 ) -> Notification:
     wanted = [a for a in shown if a.open or send_resolved]
     wanted.sort(key=lambda a: (not a.open, a.starts_at, a.incident))
     heard = lane.told.heard if lane.told else {}
     new = [a.id for a in wanted if a.id not in heard]
+    if route.prompt and new:
+        # A message a transition: what is known already is not told with it.
+        wanted = [a for a in wanted if a.id in new]
     repeated = lane.told.at if lane.told and not new else None
     return Notification(
         id=notification_id(new or [a.id for a in wanted], repeated),

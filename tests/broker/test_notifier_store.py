@@ -1,0 +1,65 @@
+"""The notifier's state in Redis: the same as in memory, and what only Redis has."""
+
+import time
+
+import pytest
+import redis
+import redis.asyncio
+from alert_story import BEGIN
+from notifier_store_suite import TTL, StoreSuite, filing
+
+from consumers.notifier.store.redis import RedisStore
+from inferwatch.errors import StateFormatError
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+async def store(redis_server, prefix):
+    client = redis.asyncio.Redis.from_url(redis_server.url)
+    yield RedisStore(client, prefix)
+    await client.aclose()
+
+
+class TestRedisStore(StoreSuite):
+    def lapse(self, store, ms):
+        # The lease is Redis's own, on its own clock.
+        time.sleep(ms / 1000)
+
+
+async def test_two_notifiers_share_the_lanes(redis_server, prefix):
+    clients = [redis.asyncio.Redis.from_url(redis_server.url) for _ in range(2)]
+    one, two = (RedisStore(client, prefix) for client in clients)
+    assert await one.file([filing("a")], BEGIN) == [True]
+    assert await two.file([filing("a")], BEGIN) == [False]
+    claims = [await s.claim(BEGIN, TTL, 10) for s in (one, two)]
+    assert sorted(len(c) for c in claims) == [0, 1]
+    for client in clients:
+        await client.aclose()
+
+
+async def test_keys_begin_with_the_prefix_and_values_with_a_format(redis_server, prefix, store):
+    await store.file([filing("a"), filing("b", "resolved")], BEGIN)
+    await store.move_to({0: 3})
+    plain = redis.Redis.from_url(redis_server.url)
+    keys = [k.decode() for k in plain.scan_iter(f"{prefix}*")]
+    assert keys
+    for key in keys:
+        assert key.startswith(f"{prefix}inferwatch:notifier:"), key
+        match plain.type(key).decode():
+            case "hash":
+                values = plain.hvals(key)
+            case "list":
+                values = plain.lrange(key, 0, -1)
+            case _:
+                values = []
+        assert all(v == b"1" or v.startswith(b"1 ") for v in values), key
+    plain.close()
+
+
+async def test_state_of_a_newer_version_is_refused(redis_server, prefix, store):
+    plain = redis.Redis.from_url(redis_server.url)
+    plain.hset(f"{prefix}inferwatch:notifier:{{n}}:positions", "0", "2 17")
+    with pytest.raises(StateFormatError, match="reads up to 1"):
+        await store.positions()
+    plain.close()
