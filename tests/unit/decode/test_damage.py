@@ -24,9 +24,10 @@ EVENT = {
 
 def batch() -> bytes:
     features: dict[str, Any] = {"n": 1.5, "c": "text", "b": True, "nothing": None}
+    mixed: list[Any] = [1, "x", None, [1]]
     events = [
         Prediction(model="m", ts=NOW, prediction="a", id=f"{i}", features={**features, "mix": mix})
-        for i, mix in enumerate([1, "x", None, [1]])
+        for i, mix in enumerate(mixed)
     ]
     return write_batch(Kind.PREDICTION, events, seq=[1, 2, 3, 4])
 
