@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
+from redis.exceptions import RedisClusterException
 
 from inferwatch.errors import ServiceUnreachableError, UsageError
 from inferwatch.settings.services import RedisSettings
@@ -72,7 +73,7 @@ def reach_redis(settings: Settings) -> None:
     try:
         with connect(settings.redis) as client:
             client.ping()
-    except (redis.RedisError, OSError) as error:
+    except (redis.RedisError, RedisClusterException, OSError) as error:
         raise unreachable(settings.redis, error) from error
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inferwatch.commands.options import config_option, json_option, read_settings
+from inferwatch import logs
+from inferwatch.commands.options import (
+    config_option,
+    json_option,
+    log_format_option,
+    read_settings,
+)
+from inferwatch.logs import LogFormat
 
 if TYPE_CHECKING:
     from inferwatch.provision.provision import Outcome
@@ -21,7 +28,8 @@ def command() -> None:
 @command.command()
 @config_option
 @json_option
-def create(config: str | None, as_json: bool) -> None:
+@log_format_option
+def create(config: str | None, as_json: bool, log_format: LogFormat) -> None:
     """Create the topics that are missing, and lengthen retentions that are too short.
 
     The number of partitions of an existing topic is never changed. The exit code is 1 when
@@ -29,19 +37,22 @@ def create(config: str | None, as_json: bool) -> None:
     """
     from inferwatch.provision.provision import create_topics
 
+    logs.setup(log_format, "topics")
     _report(create_topics(read_settings(config)), as_json)
 
 
 @command.command()
 @config_option
 @json_option
-def check(config: str | None, as_json: bool) -> None:
+@log_format_option
+def check(config: str | None, as_json: bool, log_format: LogFormat) -> None:
     """Check partitions, retention, clean-up and time stamps of the topics; change nothing.
 
     What differs is listed, and the exit code is then 1.
     """
     from inferwatch.provision.provision import check_topics
 
+    logs.setup(log_format, "topics")
     _report(check_topics(read_settings(config)), as_json)
 
 

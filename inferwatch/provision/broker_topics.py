@@ -79,8 +79,8 @@ def _told(what: str) -> Iterator[None]:
         yield
     except KafkaTimeoutError as error:
         raise ServiceUnreachableError(
-            f"Kafka: {what}, because the broker did not answer in time; an embedded broker never "
-            f"does, it makes topics itself ({_brief(error)})"
+            f"Kafka: {what}, because the broker did not answer in time ({_brief(error)}); "
+            "is every broker of the cluster up?"
         ) from error
     except KafkaError as error:
         raise InferwatchError(f"Kafka: {what}: {_brief(error)}") from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from inferwatch import topics
 from inferwatch.broker import admin
+from inferwatch.errors import UsageError
 from inferwatch.provision import memory
 from inferwatch.provision.broker_topics import BrokerTopic, change, create, read_topics
 from inferwatch.provision.plan import TopicPlan, describe, plan_topics
@@ -34,6 +35,7 @@ def create_topics(settings: Settings) -> Outcome:
     A retention is made longer, never shorter; partitions are never changed, since correcting a
     label needs the partition that counted it.
     """
+    _refuse_mock_cluster(settings)
     plans = plan_topics(settings)
     outcome = Outcome()
     with admin(settings.broker) as client:
@@ -67,6 +69,7 @@ def create_topics(settings: Settings) -> Outcome:
 
 def check_topics(settings: Settings) -> Outcome:
     """Say what differs; nothing is changed."""
+    _refuse_mock_cluster(settings)
     plans = plan_topics(settings)
     with admin(settings.broker) as client:
         actual = read_topics(client, [p.name for p in plans])
@@ -75,6 +78,14 @@ def check_topics(settings: Settings) -> Outcome:
     outcome = Outcome()
     _compare(plans, actual, began, outcome)
     return outcome
+
+
+def _refuse_mock_cluster(settings: Settings) -> None:
+    if settings.broker.api_version is not None:
+        raise UsageError(
+            "broker.api_version is set, so the broker is librdkafka's mock cluster: it makes each "
+            "topic itself when one is first asked for, and keeps no settings of it"
+        )
 
 
 def _compare(

@@ -48,8 +48,8 @@ class Mistake(NamedTuple):
         >>> Mistake(Place(3, 7), ("rules", 2, "when"), "is missing").line("a.yaml")
         'a.yaml:3:7: rules[2].when: is missing'
         """
-        text = " ".join(self.text.split())
-        return f"{source}:{self.place.line}:{self.place.column}: {spell(self.path)}: {text}"
+        told = " ".join(f"{spell(self.path)}: {self.text}".split())
+        return f"{source}:{self.place.line}:{self.place.column}: {told}"
 
 
 def spell(path: Path) -> str:

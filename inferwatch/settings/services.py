@@ -197,6 +197,10 @@ class RedisSettings(Section):
         for key in ("cluster", "sentinel"):
             if getattr(self, key) and not tcp:
                 remarks.append(Remark((key,), "allowed with redis:// and rediss:// addresses only"))
+        address = urlsplit(self.url)
+        for key in ("username", "password"):
+            if getattr(self, key) is not None and getattr(address, key):
+                remarks.append(Remark((key,), "the address has one already; keep one of them"))
         if self.ca_file is not None and not self.url.startswith("rediss://"):
             remarks.append(Remark(("ca_file",), "allowed with a rediss:// address only"))
         if remarks:

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, WithJsonSchema
 from pydantic.dataclasses import dataclass
 
+from inferwatch.events.canonical import number_text
+
 _DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d|w)")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 # A hundred years: beyond any use, and far from overflowing 64 bits when added to a time.
@@ -140,12 +142,8 @@ def parse_class(value: Any) -> str:
     ('1', '1.0', 'late')
     """
     text = scalar_text(value, "a class (a text or a number)")
-    if isinstance(value, Plain) and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
-        # A long whole number keeps its digits: a double would lose the last ones.
-        if re.fullmatch(r"[+-]?[0-9]+", text):
-            return str(int(text))
-        number = float(text)
-        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
+    if isinstance(value, Plain) and _NUMBER.fullmatch(text):
+        return number_text(float(text))
     return text
 
 

@@ -85,3 +85,11 @@ def test_the_schema_and_the_example_are_printed():
     assert json.loads(run("schema").stdout)["title"] == "Settings"
     example = run("example").stdout
     assert run("check", "-", input=example).output == ""
+
+
+def test_the_topics_of_a_mock_cluster_are_not_ours_to_make():
+    for part in ("create", "check"):
+        text = "broker: {url: 127.0.0.1:1, api_version: 2.3}"
+        result = CliRunner().invoke(root, ["topics", part, "-c", "-"], input=text)
+        assert result.exit_code == 2
+        assert "makes each topic itself" in result.stderr

@@ -1,9 +1,16 @@
 """What a wrong config is answered with: the exact line, at the exact place."""
 
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from inferwatch.errors import ConfigError
 from inferwatch.settings import load
+from inferwatch.settings.example import example_text
+
+EXAMPLE = example_text()
 
 
 def lines(text):
@@ -55,6 +62,8 @@ WRONG = [
      "cluster; allowed is one"),
     ("redis: {url: embedded, cluster: true}", "1:33: redis.cluster: allowed with redis:// and "
      "rediss:// addresses only"),
+    ("redis: {url: 'redis://:p@h', password: q}", "1:40: redis.password: the address has one "
+     "already; keep one of them"),
     ("redis: {ca_file: x}", "1:18: redis.ca_file: allowed with a rediss:// address only"),
     ("limits: {event_bytes: 1Mb}", "1:23: limits.event_bytes: '1Mb' is no size; "
      "allowed are 64KiB, 1MiB, 1GiB, 512"),
@@ -241,3 +250,21 @@ def test_a_file_may_have_a_byte_order_mark(tmp_path, encoding):
     file = tmp_path / "c.yaml"
     file.write_text("topics: {prefix: a.}\r\n", encoding=encoding)
     assert load(str(file)).topics.prefix == "a."
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 3_000), st.integers(0, 40), st.text(max_size=4))
+def test_whatever_is_written_into_a_config_is_read_or_answered_in_lines(start, length, text):
+    start = min(start, len(EXAMPLE))
+    broken = EXAMPLE[:start] + text + EXAMPLE[start + length :]
+    try:
+        load("f", text=broken)
+    except ConfigError as error:
+        for line in error.mistakes:
+            assert re.match(r"f:\d+:\d+: .+: .+", line)
+            assert len(line.splitlines()) == 1
+
+
+def test_a_key_of_two_lines_is_told_in_one():
+    (line,) = lines('"a\\nb": 1')
+    assert line.startswith('f:1:1: "a b": unknown key')

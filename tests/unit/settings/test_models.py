@@ -98,7 +98,7 @@ def test_quotes_decide_whether_a_class_is_a_number_or_a_text():
 
     assert classes("[1.0, 0, 1e3, -2.50]") == ("1", "0", "1000", "-2.5")
     assert classes('["1.0", "01"]') == ("1.0", "01")
-    assert classes("[12345678901234567890, true]") == ("12345678901234567890", "true")
+    assert classes("[1e300, true]") == ("1e300", "true")
 
 
 def test_the_positive_class_is_compared_in_its_shortest_form():
