@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import Mapping
@@ -99,6 +100,9 @@ def _reason(error: Exception) -> str:
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__ or cause
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return str(error) or type(cause).__name__
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS: {getattr(cause, 'verify_message', None) or cause.reason or 'failed'}"
+    if isinstance(cause, OSError) and isinstance(cause.errno, int) and cause.errno > 0:
+        # Its own text may repeat the address.
+        return os.strerror(cause.errno)
+    return type(cause).__name__ if cause is not error else str(error) or "no reason given"

@@ -142,7 +142,8 @@ def _undefined(
     receiver = route.get("receiver")
     if isinstance(receiver, str) and receiver and receiver not in receivers:
         yield Remark((*where, "receiver"), _unknown("receiver", receiver, receivers))
-    for key in _ROOT_ALWAYS_ON:
+    # On the root the key itself is the mistake.
+    for key in () if where == ("route",) else _ROOT_ALWAYS_ON:
         for i, name in enumerate(_items(route.get(key))):
             if isinstance(name, str) and name not in intervals:
                 yield Remark((*where, key, i), _unknown("time interval", name, intervals))
