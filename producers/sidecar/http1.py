@@ -198,7 +198,12 @@ class ResponseReader:
         """Whether the head of a final answer (no 1xx) is being read."""
         if not self.mid_message or self._head_done:
             return False
-        return int(self._parser.get_status_code()) >= 200
+        return self.status >= 200
+
+    @property
+    def status(self) -> int:
+        """The status of the answer that is being read."""
+        return int(self._parser.get_status_code())
 
     def feed(self, data: bytes) -> None:
         """Read on; raises NotHttpError when that is not possible, Tunnel after an upgrade."""
@@ -244,7 +249,7 @@ class ResponseReader:
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._head_done = True
-        status = int(self._parser.get_status_code())
+        status = self.status
         exchange = self._listener.waiting
         if status < 200 and status != 101:
             return

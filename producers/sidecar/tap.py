@@ -237,6 +237,8 @@ class Tap:
             or not self._responses.in_final_head
         ):
             return None
+        # Known a moment before the reader tells them: the head ends with this line.
+        exchange.status = self._responses.status
         exchange.response.headers = self._responses.headers
         exchange.minted = mint(exchange)
         if exchange.minted is None:

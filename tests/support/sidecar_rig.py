@@ -227,29 +227,33 @@ def read_to_end(connection: socket.socket) -> bytes:
     return bytes(data)
 
 
-def read_request(connection: socket.socket) -> bytes:
-    """One request with a Content-Length (or without a body), as bytes."""
-    data = bytearray()
-    while b"\r\n\r\n" not in data:
+def read_request(connection: socket.socket, held: bytearray | None = None) -> bytes:
+    """One request with a Content-Length (or without a body); what follows it stays in `held`."""
+    held = bytearray() if held is None else held
+    while b"\r\n\r\n" not in held:
         piece = connection.recv(65_536)
         if not piece:
-            return bytes(data)
-        data += piece
-    head, _, body = bytes(data).partition(b"\r\n\r\n")
-    length = 0
+            return bytes(held)
+        held += piece
+    head = bytes(held).partition(b"\r\n\r\n")[0]
+    size = len(head) + 4
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
-            length = int(value)
-    return bytes(data) + read_exactly(connection, length - len(body))
+            size += int(value)
+    held += read_exactly(connection, size - len(held))
+    request = bytes(held[:size])
+    del held[:size]
+    return request
 
 
 def answering(*answers: bytes) -> Script:
     """A server that answers each request of a connection with the next of these."""
 
     def script(connection: socket.socket) -> None:
+        held = bytearray()
         for answer in answers:
-            if not read_request(connection):
+            if not read_request(connection, held):
                 return
             connection.sendall(answer)
         read_to_end(connection)

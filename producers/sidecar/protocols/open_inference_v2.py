@@ -65,7 +65,7 @@ class OpenInferenceV2:
         try:
             request = read_object(json_part)
             decoded.id = text_id(request.get("id"))
-            # A server may accept less than the protocol wants; what it refused is read by the rules.
+            # A server may accept less than the protocol wants; what it refused is read strictly.
             tensors = read_tensors(request.get("inputs"), raw, strict=not succeeded)
             decoded.names, decoded.inputs = _columns(tensors, _is_frame(request))
         except UndecodableError:
