@@ -26,7 +26,7 @@ class Frame:
     """What a stream of one record batch claims to hold.
 
     Attributes:
-        schema: the metadata of its schema message; equal bytes are equal schemas.
+        schema: its schema message; equal bytes are equal schemas.
         rows: of the record batch.
         columns: leaf columns (field nodes) of the record batch.
         expanded: bytes of all buffers once unpacked; a buffer that is used twice counts twice.
@@ -74,7 +74,7 @@ def _walk(data: bytes) -> Frame:
         if header is None:
             raise _malformed("an Arrow message has no header")
         if kind == _SCHEMA:
-            schema = schema or data[start:body]
+            schema = schema or data[position:body]
         elif kind == _DICTIONARY:
             values = header.table(1)
             if values is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -15,6 +16,8 @@ EXPANSION = 16
 
 # One batch takes microseconds: handing its columns to other threads costs more than it saves.
 _OPTIONS = pa.ipc.IpcReadOptions(use_threads=False)
+
+_CACHED_SCHEMA_BYTES = 64 * 1024
 
 _DAMAGED = (pa.ArrowException, ValueError, OSError, KeyError, EOFError, StopIteration)
 
@@ -51,22 +54,21 @@ def read_batch(data: bytes, *, event_bytes: int) -> ArrowBatch:
     frame = read_frame(data)
     _check_expansion(frame, event_bytes)
     try:
+        # A sender's schema is the same from batch to batch; a huge one is not worth the memory.
+        look_up = _schema if len(frame.schema) <= _CACHED_SCHEMA_BYTES else _schema.__wrapped__
+        schema = look_up(frame.schema)
         with pa.ipc.open_stream(pa.py_buffer(data), options=_OPTIONS) as reader:
             batch = reader.read_next_batch()
-            batch.validate(full=True)
-            _check_dictionaries(batch, event_bytes)
-            metadata = {
-                key.decode(): value.decode() for key, value in (batch.schema.metadata or {}).items()
-            }
-            names = batch.schema.names  # fails when a name is no UTF-8
+        batch.validate(full=True)
     except _DAMAGED as error:
         # Arrow's own words may quote the data, so only the class of the error is told.
         raise RejectedEventError(
             "malformed", "", f"its Arrow stream cannot be read ({type(error).__name__})"
         ) from None
-    if batch.num_rows != frame.rows or not names:
+    _check_dictionaries(batch, schema.dictionaries, event_bytes)
+    if batch.num_rows != frame.rows or not batch.num_columns:
         raise RejectedEventError("malformed", "", "its Arrow stream contradicts itself")
-    return ArrowBatch(batch, metadata, frame.schema)
+    return ArrowBatch(batch, schema.metadata, frame.schema)
 
 
 def _check_expansion(frame: Frame, event_bytes: int) -> None:
@@ -80,13 +82,27 @@ def _check_expansion(frame: Frame, event_bytes: int) -> None:
         )
 
 
-def _check_dictionaries(batch: pa.RecordBatch, event_bytes: int) -> None:
+def _check_dictionaries(batch: pa.RecordBatch, columns: tuple[int, ...], event_bytes: int) -> None:
     """Many columns may share one large dictionary: count it for each of them."""
-    total = 0
-    for column in batch.columns:
-        if pa.types.is_dictionary(column.type):
-            total += column.dictionary.nbytes
+    total = sum(batch.column(i).dictionary.nbytes for i in columns)
     if total > EXPANSION * event_bytes:
         raise RejectedEventError(
             "oversized", "", f"its dictionaries unpack to {total} bytes in all columns together"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    metadata: dict[str, str]
+    dictionaries: tuple[int, ...]
+
+
+@lru_cache(maxsize=256)
+def _schema(message: bytes) -> _Schema:
+    schema = pa.ipc.read_schema(pa.py_buffer(message))
+    for name in schema.names:
+        name.encode()  # each is UTF-8, or an error
+    return _Schema(
+        {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()},
+        tuple([i for i, kind in enumerate(schema.types) if pa.types.is_dictionary(kind)]),
+    )

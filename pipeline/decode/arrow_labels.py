@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from inferwatch.events.fields.answers import label_number, label_text
 from pipeline.columns import Ints, LabelRows
-from pipeline.decode.answers import label_number, label_text
 from pipeline.decode.arrow_column import to_column
 from pipeline.decode.arrow_fields import Fields
 from pipeline.decode.arrow_plain import TEXT_TYPES, python_value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from inferwatch.events.fields.names import model_name, version_name
 from pipeline.columns import Ints, LatencyRows, Mask
 from pipeline.decode.arrow_column import validity
 from pipeline.decode.arrow_fields import Fields
@@ -11,7 +12,6 @@ from pipeline.decode.arrow_measures import measures, required_measures
 from pipeline.decode.arrow_scalars import names, numbers_of_rows, times
 from pipeline.decode.faults import Faults
 from pipeline.decode.json_latencies import FAILED_STATUS
-from pipeline.decode.names import model_name, version_name
 
 
 def latency_rows(fields: Fields, latest: Ints, faults: Faults) -> LatencyRows:

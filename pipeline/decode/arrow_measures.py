@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from inferwatch.events.fields.measures import required_measure
 from pipeline.decode.arrow_column import to_column
 from pipeline.decode.arrow_plain import python_value
 from pipeline.decode.faults import Faults
-from pipeline.decode.measures import required_measure
 
 
 def measures(array: pa.Array | None, size: int) -> NDArray[np.float64]:

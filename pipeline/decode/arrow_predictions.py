@@ -7,16 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from inferwatch.events.fields.answers import prediction_value
+from inferwatch.events.fields.names import model_name, version_name
+from inferwatch.events.fields.objects import POSITIVE, named_values, scores_by_class
 from pipeline.columns import Column, Ints, PredictionRows
-from pipeline.decode.answers import prediction_value
 from pipeline.decode.arrow_column import to_column
 from pipeline.decode.arrow_fields import Fields
 from pipeline.decode.arrow_plain import NUMBER_TYPES, python_value
 from pipeline.decode.arrow_scalars import ids, names, numbers_of_rows, python_values, times
 from pipeline.decode.column_values import as_texts, column_of
 from pipeline.decode.faults import Faults
-from pipeline.decode.names import model_name, version_name
-from pipeline.decode.objects import POSITIVE, named_values, scores_by_class
 
 
 def prediction_rows(fields: Fields, latest: Ints, faults: Faults) -> PredictionRows:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from inferwatch.events.fields.names import model_name, version_name
 from inferwatch.events.resource import RESOURCE_METRICS
 from pipeline.columns import Ints, ResourceRows
 from pipeline.decode.arrow_fields import Fields
 from pipeline.decode.arrow_measures import measures
 from pipeline.decode.arrow_scalars import names, numbers_of_rows, times
 from pipeline.decode.faults import Faults
-from pipeline.decode.names import model_name, version_name
 
 
 def resource_rows(fields: Fields, latest: Ints, faults: Faults) -> ResourceRows:

@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from inferwatch.errors import RejectedEventError
+from inferwatch.events.fields.ids import event_id
+from inferwatch.events.fields.timestamps import EARLIEST, event_time
 from pipeline.columns import Codes, Ints
 from pipeline.decode.arrow_column import to_column, validity
 from pipeline.decode.arrow_plain import TEXT_TYPES, plain
 from pipeline.decode.column_values import encode_texts
 from pipeline.decode.faults import Faults
-from pipeline.decode.ids import event_id
 from pipeline.decode.record import LARGEST_SEQ
-from pipeline.decode.timestamps import EARLIEST, event_time
 
 _SIGNED = frozenset({pa.lib.Type_INT64, pa.lib.Type_INT32, pa.lib.Type_INT16, pa.lib.Type_INT8})
 _UNITS_PER_MS = {"us": 1_000, "ns": 1_000_000}

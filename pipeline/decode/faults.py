@@ -25,7 +25,7 @@ class Faults:
     ) -> list[T]:
         """Check each value; a rejected one is noted and replaced.
 
-        >>> from pipeline.decode.names import model_name
+        >>> from inferwatch.events.fields.names import model_name
         >>> faults = Faults()
         >>> faults.check(["fraud", None], model_name, "")
         ['fraud', '']

@@ -10,8 +10,8 @@ import base64
 import binascii
 
 from inferwatch.errors import RejectedEventError
+from inferwatch.events.fields.describe import describe
 from inferwatch.events.json_parse import parse_exactly, parse_json
-from pipeline.decode.describe import describe
 
 Event = dict[str, object]
 

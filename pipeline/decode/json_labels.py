@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from inferwatch.errors import RejectedEventError
+from inferwatch.events.fields.answers import label_number, label_text
+from inferwatch.events.fields.ids import event_id
+from inferwatch.events.fields.timestamps import event_time
 from pipeline.columns import LabelRows
-from pipeline.decode.answers import label_number, label_text
 from pipeline.decode.column_values import doubles
-from pipeline.decode.ids import event_id
 from pipeline.decode.json_event import Event
-from pipeline.decode.timestamps import event_time
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inferwatch.events.fields.measures import optional_measure, required_measure
+from inferwatch.events.fields.names import model_name, version_name
+from inferwatch.events.fields.timestamps import event_time
 from pipeline.columns import LatencyRows
 from pipeline.decode.column_values import doubles, encode_texts
 from pipeline.decode.json_event import Event
-from pipeline.decode.measures import optional_measure, required_measure
-from pipeline.decode.names import model_name, version_name
-from pipeline.decode.timestamps import event_time
 
 FAILED_STATUS = 500
 

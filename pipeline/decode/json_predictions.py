@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inferwatch.events.fields.answers import prediction_value
+from inferwatch.events.fields.ids import event_id
+from inferwatch.events.fields.names import model_name, version_name
+from inferwatch.events.fields.objects import named_values, scores_by_class
+from inferwatch.events.fields.timestamps import event_time
 from inferwatch.events.flatten import flatten, pivot
 from pipeline.columns import Column, PredictionRows
-from pipeline.decode.answers import prediction_value
 from pipeline.decode.column_values import column_of, encode_texts, text_column_of
-from pipeline.decode.ids import event_id
 from pipeline.decode.json_event import Event
-from pipeline.decode.names import model_name, version_name
-from pipeline.decode.objects import named_values, scores_by_class
-from pipeline.decode.timestamps import event_time
 
 
 @dataclass(slots=True)
@@ -84,4 +84,4 @@ def _columns(rows: Sequence[Mapping[str, object]]) -> dict[str, Column]:
 
 
 def _flat(values: Mapping[str, object]) -> Mapping[str, object]:
-    return flatten(values) if dict in set(map(type, values.values())) else values
+    return flatten(values) if dict in map(type, values.values()) else values

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inferwatch.events.fields.measures import optional_measure
+from inferwatch.events.fields.names import model_name, version_name
+from inferwatch.events.fields.timestamps import event_time
 from inferwatch.events.resource import RESOURCE_METRICS
 from pipeline.columns import ResourceRows
 from pipeline.decode.column_values import doubles, encode_texts
 from pipeline.decode.json_event import Event
-from pipeline.decode.measures import optional_measure
-from pipeline.decode.names import model_name, version_name
-from pipeline.decode.timestamps import event_time
 
 
 @dataclass(slots=True)

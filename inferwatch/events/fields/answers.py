@@ -7,7 +7,7 @@ import re
 
 from inferwatch.errors import RejectedEventError
 from inferwatch.events.canonical import value_text
-from pipeline.decode.describe import describe
+from inferwatch.events.fields.describe import describe
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 

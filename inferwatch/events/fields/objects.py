@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from inferwatch.errors import RejectedEventError
-from pipeline.decode.describe import describe
+from inferwatch.events.fields.describe import describe
 
 POSITIVE = ""
 """The name of a bare score: the positive class, whatever it is called."""
@@ -24,7 +24,7 @@ def named_values(where: str, value: object) -> Mapping[str, object]:
     """
     if value is None:
         return _NOTHING
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value
     raise RejectedEventError("malformed", where, f"it is {describe(value)}; an object is wanted")
 
@@ -38,10 +38,10 @@ def scores_by_class(value: object) -> Mapping[str, object]:
     >>> scores_by_class(0.25), scores_by_class({"fraud": 0.07})
     ({'': 0.25}, {'fraud': 0.07})
     """
+    if value is None or isinstance(value, dict):
+        return named_values("scores", value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return {POSITIVE: value}
-    if value is None or isinstance(value, Mapping):
-        return named_values("scores", value)
     raise RejectedEventError(
         "malformed", "scores", f"it is {describe(value)}; an object or a number is wanted"
     )

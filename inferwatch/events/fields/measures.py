@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from inferwatch.errors import RejectedEventError
-from pipeline.decode.describe import describe
+from inferwatch.events.fields.describe import describe
 
 
 def optional_measure(value: object) -> float:

@@ -6,7 +6,6 @@ Dead letters may be kept without their bytes (`deadletter.keep`), so no message 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 
 def describe(value: object) -> str:
@@ -23,7 +22,7 @@ def describe(value: object) -> str:
         return "a text"
     if isinstance(value, (int, float)):
         return "a number" if math.isfinite(value) else "a number that is not finite"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "an object"
     if isinstance(value, (list, tuple)):
         return "an array"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inferwatch.errors import RejectedEventError
 from inferwatch.events.canonical import value_text
-from pipeline.decode.describe import describe
+from inferwatch.events.fields.describe import describe
 
 UNVERSIONED = "unversioned"
 
@@ -34,6 +34,8 @@ def version_name(value: object) -> str:
 
 
 def _text(where: str, value: object) -> str:
+    if type(value) is str:
+        return value
     if type(value) is int:
         return str(value)
     if isinstance(value, (str, float, bool)):

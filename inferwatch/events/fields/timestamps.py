@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inferwatch.errors import RejectedEventError
-from pipeline.decode.describe import describe
+from inferwatch.events.fields.describe import describe
 
 # Room for window arithmetic on both sides inside 64 bits; 146 million years before the epoch.
 EARLIEST = -(2**62)

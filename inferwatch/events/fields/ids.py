@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inferwatch.errors import RejectedEventError
+from inferwatch.events.fields.describe import describe
 from inferwatch.events.json_parse import HugeInteger
-from pipeline.decode.describe import describe
 
 
 def event_id(value: object) -> str | None:
