@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from inferwatch.events.reference import CategoricalReference, ColumnReference
-from inferwatch.events.window import CategoricalBlock, FeatureBlock
+from inferwatch.events.window import CategoricalBlock, FeatureBlock, NumericBlock
 from pipeline.diagnosis.view import View
-from pipeline.rules.builtin_columns import drifted
+from pipeline.rules.builtin_columns import KS_EFFECT, PSI_EFFECT
+from pipeline.rules.significance import ks_noise, psi_noise
 
 MIN_ROWS = 20
 """Columns with fewer usable values prove nothing."""
@@ -71,11 +72,21 @@ def shares_of(column: ColumnReference | FeatureBlock | None) -> Mapping[str, flo
 
 
 def effect(now: FeatureBlock | None, column: ColumnReference | None) -> float:
-    """How far a column is from the reference, 0 where chance explains it; KS, or PSI at most 1."""
-    verdict = None if now is None or column is None else drifted(now, column)
-    if verdict is None or not verdict[1]:
+    """How far a column is from the reference, 0 to 1; 0 where chance explains it.
+
+    KS of a number, PSI (1 at most) of categories. Of a number the PSI may tell too: it sees tails
+    that stretch, of which KS sees little.
+    """
+    if now is None or column is None or now.count < MIN_ROWS or column.rows == 0:
         return 0.0
-    return min(1.0, verdict[0].value)
+    bins = len(shares_of(column) or range(10))
+    noise = psi_noise(bins, now.count, column.rows, column.chunk_phi)
+    psi = now.psi if now.psi is not None and now.psi > PSI_EFFECT + noise else 0.0
+    if isinstance(now, NumericBlock):
+        ks = now.ks or 0.0
+        chance = ks_noise(now.count, column.rows, column.chunk_phi)
+        return ks if psi or ks > max(KS_EFFECT, chance) else 0.0
+    return min(1.0, psi)
 
 
 def moved_inputs(view: View) -> dict[str, float]:

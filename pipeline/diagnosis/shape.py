@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate
-from math import exp, sqrt
+from math import exp, log, sqrt
 
 from inferwatch.events.reference import ColumnReference, NumericReference
 from inferwatch.events.window import FeatureBlock, NumericBlock
@@ -16,8 +16,9 @@ AS_ROWS = 50
 good windows differ by far more than sampling alone (a day's weather, a week's customers)."""
 FLOOR = 0.02
 """And at least by this share of the distance from p05 to p95."""
-Z_CAP = 5.0
-"""One quantile that fits very badly counts as one that fits badly."""
+SPREAD_WANDERS = 0.3
+"""The spread of good windows wanders by a factor of exp(0.3) = 1.35, as the standard deviation."""
+Z_CAP = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Shape:
     ) -> float:
         """How badly the window's quantiles fit this shape times `scale` plus `offset`.
 
-        Mean of the squared scores of the three: about 1 for an ordinary window, 25 at most.
+        Mean of the squared scores of the three and of their spread: about 1 for a good window,
+        up to some tens for a natural but unusual one, thousands for what is something else.
         """
         total = 0.0
         for mine, below, above, theirs in zip(
@@ -55,7 +57,11 @@ class Shape:
             room = (above if off > 0 else below) * scale
             score = abs(off) / room if room > 0 else (0.0 if off == 0 else Z_CAP)
             total += min(score, Z_CAP) ** 2
-        return total / len(self.quantiles)
+        # Where the spread shrank all quantiles lie inside the old ones, and look close to them.
+        spread = window[2] - window[0]
+        if spread > 0 and self.spread > 0:
+            total += (log(spread / (self.spread * scale)) / SPREAD_WANDERS) ** 2
+        return total / (len(self.quantiles) + 1)
 
 
 def likeness(misfit: float) -> float:

@@ -34,6 +34,7 @@ _QUALITY = {
     "r2": "R²",
     "mape": "Mean absolute percentage error",
 }
+_DISTANCES = ("ks", "psi", "js", "wasserstein", "chi2", "drift")
 _COLUMN = {
     "missing_rate": "missing values",
     "unseen_rate": "values that the reference never had",
@@ -62,7 +63,10 @@ def resolved(
 ) -> str:
     """The sentence of an alert that ends."""
     after = f"after {lasted(length)}"
-    if now is not None and now.metric == told.metric:
+    drift = _over(told, result)
+    if drift is not None:
+        text = f"{drift} {after}"
+    elif now is not None and now.metric == told.metric:
         text = (
             f"{_name(told.metric)} of {subject(result)} is back at {_value(now)} "
             f"(threshold {_limit(told)}) {after}"
@@ -70,7 +74,7 @@ def resolved(
     else:
         text = f"{_name(told.metric)} of {subject(result)} is within its limits again {after}"
     if cause is not None and cause.confidence >= SURE_ENOUGH:
-        text += f"; it was most likely this: {cause.why}"
+        text += f"; most likely it was this: {cause.why}"
     return text
 
 
@@ -93,11 +97,24 @@ def corrected(result: WindowResult, told: Finding, now: Finding | None, starts_a
     )
 
 
+def _over(told: Finding, result: WindowResult) -> str | None:
+    feature = feature_of(told.metric)
+    key = told.metric.rpartition(".")[2]
+    if feature is not None and key in DERIVED_RATES:
+        return f"{feature} of {subject(result)} has no more {_COLUMN.get(key, key)} than usual"
+    if feature is not None and key in _DISTANCES:
+        return f"Input {feature} of {subject(result)} is as usual again"
+    if told.metric.startswith(("prediction.", "scores.")):
+        return f"The output of {subject(result)} is as usual again"
+    return None
+
+
 def _fact(result: WindowResult, findings: tuple[Finding, ...]) -> str:
     worst = findings[0]
-    if worst.metric.startswith("features."):
+    block, key = worst.metric.partition(".")[0], worst.metric.rpartition(".")[2]
+    if block == "features" and (key in _DISTANCES or key in DERIVED_RATES):
         return _features_fact(result, findings)
-    if worst.metric in ("prediction.ks", "prediction.psi") or worst.metric.startswith("scores."):
+    if block in ("prediction", "scores") and key in _DISTANCES:
         return f"The output of {subject(result)} drifted ({_measure(worst)})"
     if worst.metric == "prediction.entropy":
         return f"The output of {subject(result)} hardly varies any more ({_measure(worst)})"

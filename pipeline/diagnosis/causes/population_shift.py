@@ -6,7 +6,7 @@ from inferwatch.events.alert import AlertKind, Evidence, Suggestion
 from pipeline.diagnosis.columns import moved_inputs, pairs
 from pipeline.diagnosis.shape import quantiles_of, shape_of
 from pipeline.diagnosis.view import Examined, View, examined
-from pipeline.diagnosis.wording import names, number
+from pipeline.diagnosis.wording import number
 
 GROSS = 0.6
 
@@ -18,20 +18,22 @@ def examine(view: View) -> Examined | None:
         return None
     ranked = sorted(moved, key=lambda name: (-moved[name], name))
     count, known = len(moved), len(view.result.features or {})
-    share = count / known
     gross = sum(size > GROSS for size in moved.values()) / count
-    # Many inputs that move together are a population; one that leaps alone is a fault.
-    confidence = 0.5 + 0.2 * min(1.0, 2 * share) * (count > 1) - 0.2 * gross
+    # Many inputs that move together are a population; one that leaps alone may be a fault.
+    confidence = 0.5 + 0.2 * min(1.0, 2 * count / known) * (count > 1) - 0.1 * gross
     if view.kind is AlertKind.QUALITY:
         confidence -= 0.05
-    listed = names(ranked)
-    drifted = "has" if count == 1 else "have"
-    why = f"{listed} {drifted} moved as a changed population would ({count} of {known} inputs)"
+    proof = tuple(_evidence(view, name, moved[name]) for name in ranked[:5])
+    if count == 1:
+        what = f"of {known} inputs only {ranked[0]} moved ({_move(proof[0])})"
+    else:
+        what = f"{count} of {known} inputs moved, most of all {ranked[0]} ({_move(proof[0])})"
+    why = f"{what}, as with other users, another season or a new client"
     return examined(
         "population_shift",
         confidence,
         why,
-        evidence=tuple(_evidence(view, name, moved[name]) for name in ranked[:5]),
+        evidence=proof,
         suggestions=(
             Suggestion(
                 text=f"Ask what changed for the users: a campaign, a season, a new region or "
@@ -57,3 +59,7 @@ def _evidence(view: View, name: str, size: float) -> Evidence:
         return Evidence(text=text, metric=f"{pair.metric}.p50", before=before, after=after)
     text = f"{name}: PSI {number(size)} against the reference"
     return Evidence(text=text, metric=f"{pair.metric}.psi", before=0.0, after=size)
+
+
+def _move(proof: Evidence) -> str:
+    return proof.text.partition(": ")[2]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 
 from inferwatch.events.alert import Evidence, Suggestion
 from pipeline.diagnosis.columns import MIN_ROWS, Pair, pairs
@@ -22,6 +22,10 @@ STRETCH = 2.0
 """The most that a population stretches by itself."""
 CHANGED = 3.0
 """Misfit above which a column is no longer what it was."""
+ABSURD = 30.0
+"""Misfit beyond any natural day."""
+CONTRAST = 4.0
+"""A rival that fits so many times worse leaves a belief of one half."""
 ONLY_MOMENTS = 0.6
 """How far the mean and the spread alone are believed, where the quantiles are all one value."""
 
@@ -68,7 +72,7 @@ CONVERSIONS: tuple[Conversion, ...] = (
     *_both(1 / 0.0254, "inches instead of metres", "metres instead of inches"),
     *_both(2.54, "centimetres instead of inches", "inches instead of centimetres", 0.85),
     *_both(1 / 0.45359237, "pounds instead of kilograms", "kilograms instead of pounds", 0.8),
-    *_both(1.609344, "kilometres instead of miles", "miles instead of kilometres", 0.45),
+    *_both(1.609344, "kilometres instead of miles", "miles instead of kilometres", 0.3),
     Conversion(1.8, "Fahrenheit instead of Celsius", 32.0, 0.9),
     Conversion(1 / 1.8, "Celsius instead of Fahrenheit", -32 / 1.8, 0.9),
     Conversion(1.0, "kelvin instead of Celsius", 273.15, 0.95),
@@ -116,19 +120,33 @@ def best_fit(pair: Pair) -> Fit | None:
         return _fit_moments(pair, shape, window)
     if shape.misfit(window) < CHANGED:
         return None
-    natural = likeness(min(shape.misfit(window, 1.0, _shift(shape, window)), shape.misfit(window)))
-    stretched = likeness(shape.misfit(window, _stretch(shape, window)))
+    moved = min(shape.misfit(window), shape.misfit(window, 1.0, _shift(shape, window)))
+    stretched = shape.misfit(window, _stretch(shape, window))
     best: Fit | None = None
     for conversion in CONVERSIONS:
-        fit = likeness(shape.misfit(window, conversion.scale, conversion.offset))
-        # A pure shift is its own rival; so is a factor that populations reach by themselves.
-        rivals = 0.0 if conversion.scale == 1.0 else natural
-        if not 1 / STRETCH <= conversion.scale <= STRETCH:
-            rivals = max(rivals, stretched)
-        confidence = conversion.prior * fit * (1 - rivals)
+        # A shift that is smaller than the spread is what populations do.
+        if conversion.scale == 1.0 and abs(conversion.offset) < 2 * shape.spread:
+            continue
+        # A factor that populations reach by themselves is no rival to itself, nor is a shift.
+        alone = 1 / STRETCH <= conversion.scale <= STRETCH
+        rival = inf if conversion.scale == 1.0 else moved if alone else min(moved, stretched)
+        confidence = _belief(shape, window, conversion, rival)
         if best is None or confidence > best.confidence:
             best = Fit(pair, shape, window, conversion, confidence)
     return best if best is not None and best.confidence >= 0.2 else None
+
+
+def _belief(shape: Shape, window: Three, conversion: Conversion, rival: float) -> float:
+    """How far a conversion is believed, `rival` being the misfit of what happens by itself.
+
+    Either it fits as a good window does, and its rivals do not; or all rivals are out of the
+    question, and it is so much nearer than they are that the rest may be an unusual day.
+    """
+    misfit = shape.misfit(window, conversion.scale, conversion.offset)
+    fits = likeness(misfit) * (1 - likeness(rival))
+    contrast = min(1e9, rival) / max(1.0, misfit)
+    nearer = contrast / (contrast + CONTRAST) if rival > ABSURD > misfit else 0.0
+    return conversion.prior * max(fits, nearer)
 
 
 def _fit_moments(pair: Pair, shape: Shape, window: Three) -> Fit | None:
