@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import faust
+from faust.types import TP
 
 from inferwatch import topics
 from inferwatch.settings import Settings
@@ -45,7 +46,7 @@ class FaustTransport:
 
     def end_of(self, source: SourcePartition) -> int | None:
         """The offset after the last, as the consumer saw it with its last fetch."""
-        end: int | None = self._app.consumer.highwater(faust.TP(source.topic, source.number))
+        end: int | None = self._app.consumer.highwater(TP(source.topic, source.number))
         return end
 
 

@@ -64,5 +64,5 @@ class ModelPlans:
 
 def longest_horizon(settings: Settings) -> int:
     """The longest time, in milliseconds, that any model's labels may take."""
-    horizons = [model.labels.horizon for model in settings.models]
-    return max(horizons, default=settings.for_model("").labels.horizon)
+    names = [*(model.name for model in settings.models), OTHER]
+    return max(settings.for_model(name).labels.horizon for name in names)

@@ -6,6 +6,7 @@ roll-backs are safe.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import msgpack
@@ -15,8 +16,16 @@ from inferwatch.errors import StateFormatError
 
 FORMAT = 1
 
-_compress = zstandard.ZstdCompressor(level=1)
-_decompress = zstandard.ZstdDecompressor()
+
+class _Codec(threading.local):
+    """Neither of the two may be used by two threads at a time."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=1).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_codec = _Codec()
 
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
 
@@ -27,7 +36,7 @@ def pack(value: Any) -> bytes:
     >>> unpack(pack({"rows": 3}), "a pane")
     {'rows': 3}
     """
-    return bytes([FORMAT]) + _compress.compress(msgpack.packb(value))
+    return bytes([FORMAT]) + _codec.compress(msgpack.packb(value))
 
 
 def unpack(data: bytes, what: str) -> Any:
@@ -43,7 +52,7 @@ def unpack(data: bytes, what: str) -> Any:
             "run the version that wrote it, or flush this prefix and let it be rebuilt"
         )
     try:
-        plain = _decompress.decompress(data[1:], max_output_size=MAX_UNPACKED_BYTES)
+        plain = _codec.decompress(data[1:], max_output_size=MAX_UNPACKED_BYTES)
         return msgpack.unpackb(plain, strict_map_key=False)
     except (zstandard.ZstdError, ValueError) as error:
         raise StateFormatError(f"{what} in Redis cannot be read: {error}") from error
