@@ -126,6 +126,12 @@ class Publisher:
             road.lane.burn(rows, road.partitions)
         self._count_dropped(kind, rows, reason)
 
+    @property
+    def pending_rows(self) -> int:
+        """Rows that were taken and that the broker does not have yet."""
+        with self._wake:
+            return sum(road.pending_rows for road in self._roads.values())
+
     def close(self, timeout_s: float) -> None:
         """Send what was taken, for so long; what is left then is dropped and counted."""
         with self._wake:

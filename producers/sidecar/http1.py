@@ -88,6 +88,8 @@ class RequestReader:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._go_on_after_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError:
+            raise  # a defect of ours, no fault of the bytes
         except httptools.HttpParserError as error:
             raise NotHttpError("not_http1") from error
         if self._head > HEAD_LIMIT:
@@ -211,6 +213,8 @@ class ResponseReader:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             raise Tunnel from None
+        except httptools.HttpParserCallbackError:
+            raise  # a defect of ours, no fault of the bytes
         except httptools.HttpParserError as error:
             raise NotHttpError("not_http1") from error
         if self._tunnel:

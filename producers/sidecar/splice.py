@@ -193,8 +193,10 @@ class Splice(asyncio.Protocol):
         self._tell_tap(lambda: self._tap.upstream_gone(time.perf_counter(), reset=False))
         if not _end_half(self._client):
             self._client.close()
-        # The upstream may have closed altogether, which cannot be told from here.
-        asyncio.get_running_loop().call_later(LINGER_S, self._close_both)
+        # The upstream may have closed altogether, which cannot be told from here: so the client
+        # is not left alone with a connection that nobody will ever answer.
+        wait_s = SETTLE_S if self._client_ended else LINGER_S
+        asyncio.get_running_loop().call_later(wait_s, self._settle_and_close)
 
     def upstream_lost(self, exc: Exception | None) -> None:
         """The upstream is gone."""
@@ -276,6 +278,10 @@ class Splice(asyncio.Protocol):
         except OSError:
             failed = True
         self._tell_tap(lambda: self._tap.settle(gone=failed))
+
+    def _settle_and_close(self) -> None:
+        self._settle()
+        self._close_both()
 
     def _close_both(self, abort: bool = False) -> None:
         for transport in (self._client, self._upstream):
