@@ -27,7 +27,7 @@ from consumers.dashboard.incidents import Incident, Incidents
 from consumers.dashboard.positions import Partition, Positions
 from consumers.dashboard.source import Source
 from consumers.dashboard.store import Store, StoreEmptiedError
-from consumers.dashboard.views import head_view, incident_view
+from consumers.dashboard.views import incident_view, window_view
 from inferwatch.errors import ServiceUnreachableError
 from inferwatch.events.alert import Alert
 from inferwatch.events.window import WindowResult
@@ -131,8 +131,7 @@ class Folder:
             self.events.publish("reset", {})
         else:
             for window in windows:
-                revision = {"changed": window.result.start, "revision": window.result.revision}
-                self.events.publish("window", {**head_view(window.head), **revision})
+                self.events.publish("window", window_view(window.head, window.result.start))
         for incident in incidents:
             self.events.publish("incident", incident_view(incident))
 

@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from consumers.dashboard.positions import Partition, Positions
 
 _LOOK_FOR_PARTITIONS_MS = 15_000
+_LOOK_FOR_TOPICS_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,12 @@ class Source:
 
     def poll(self, timeout_ms: int = 250) -> list[Record]:
         """The next records, at most 500, in order within a partition; also looks at the ends."""
-        if (time.monotonic() - self._looked_at) * 1000 > _LOOK_FOR_PARTITIONS_MS:
+        missing = len({topic for topic, _ in self.ends}) < len(self._topics)
+        every_ms = _LOOK_FOR_TOPICS_MS if missing else _LOOK_FOR_PARTITIONS_MS
+        if (time.monotonic() - self._looked_at) * 1000 > every_ms:
             self._follow_partitions()
         if not self.ends:
-            time.sleep(timeout_ms / 1000)  # no topic yet
-            self._follow_partitions()
+            time.sleep(timeout_ms / 1000)  # a poll of nothing returns at once
             return []
         batches = self._consumer.poll(timeout_ms=timeout_ms)
         records = [

@@ -6,6 +6,7 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -39,8 +40,13 @@ class Stream:
             headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )
         await response.prepare(request)
+        with suppress(ConnectionResetError):  # the browser has left
+            await self._send(response, request.headers.get("Last-Event-ID"))
+        return response
+
+    async def _send(self, response: web.StreamResponse, last_id: str | None) -> None:
         await response.write(f"retry: {RETRY_MS}\n\n".encode())
-        with self._events.listen(request.headers.get("Last-Event-ID")) as queue:
+        with self._events.listen(last_id) as queue:
             while True:
                 try:
                     event = await asyncio.wait_for(queue.get(), HEARTBEAT_S)

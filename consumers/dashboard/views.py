@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from consumers.dashboard.head import Head, Step
+from consumers.dashboard.head import Head
 from consumers.dashboard.incidents import Incident
 
 SHOWN = (
@@ -16,6 +16,8 @@ SHOWN = (
     "quality.label_coverage",
 )
 """Numbers of the newest window that a list shows beside those of the trail."""
+
+_STEP = ("start", "rows", "quality", "p95_ms", "error_rate", "drift")
 
 
 def series_view(head: Head) -> dict[str, Any]:
@@ -55,17 +57,15 @@ def head_view(head: Head) -> dict[str, Any]:
 
 
 def trail_view(head: Head) -> dict[str, list[float | int | None]]:
-    """The last windows as columns, for sparklines; a window that is missing is a gap."""
-    steps: list[Step | None] = []
-    for step in head.trail:
-        previous = steps[-1] if steps else None
-        if previous is not None and step.start > previous.start + head.series.slide_ms:
-            steps.append(None)
-        steps.append(step)
-    return {
-        name: [None if step is None else getattr(step, name) for step in steps]
-        for name in ("start", "rows", "quality", "p95_ms", "error_rate", "drift")
-    }
+    """The last windows as columns, for sparklines."""
+    return {name: [getattr(step, name) for step in head.trail] for name in _STEP}
+
+
+def window_view(head: Head, start: int) -> dict[str, Any]:
+    """What the event of one folded window says: the series now, and the window that changed."""
+    step = next((step for step in head.trail if step.start == start), None)
+    changed = None if step is None else {name: getattr(step, name) for name in _STEP}
+    return {**head_view(head), "changed": start, "step": changed}
 
 
 def incident_view(incident: Incident) -> dict[str, Any]:
