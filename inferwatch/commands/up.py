@@ -23,11 +23,13 @@ def command(config: str | None, listen: str | None, log_format: LogFormat) -> No
     dies is started again. The notifier runs when the config has a `notify` section.
     """
     setup(log_format, "up")
-    from inferwatch.process_group import ProcessGroup, read_config
-    from inferwatch.supervisor import interruptible
-
     try:
+        from inferwatch.supervisor import interruptible
+
         with interruptible():
+            from inferwatch.up.given import read_config
+            from inferwatch.up.group import ProcessGroup
+
             ProcessGroup(read_config(config), listen=listen, log_format=log_format).run()
     except KeyboardInterrupt:
         click.echo("inferwatch: everything is stopped", err=True)

@@ -8,17 +8,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import logging
-import os
 import socket
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -26,10 +22,11 @@ import click
 from inferwatch.child import Death, Program
 from inferwatch.errors import InferwatchError, UsageError
 from inferwatch.logs import LogFormat
-from inferwatch.settings import Settings, load
-from inferwatch.settings.loader import STDIN, read_source
+from inferwatch.settings.loader import STDIN
 from inferwatch.settings.types import split_address
 from inferwatch.supervisor import ChildDiedError, Supervisor
+from inferwatch.up.given import GivenConfig
+from inferwatch.up.redis_folder import redis_folder
 
 _LOOK_S = 0.1
 _USAGE = UsageError.exit_code
@@ -54,38 +51,6 @@ class GroupEndedError(InferwatchError):
         self.exit_code = exit_code
 
 
-@dataclass(frozen=True, slots=True)
-class GivenConfig:
-    """The config as the user gave it.
-
-    Attributes:
-        path: the file, `-` for standard input, None for the defaults.
-        text: what it holds; "" without a file.
-    """
-
-    path: str | None
-    text: str
-    settings: Settings
-
-    @property
-    def folder(self) -> Path:
-        """What the config's relative paths start from."""
-        return Path() if self.path in (None, STDIN) else Path(str(self.path)).parent
-
-
-def read_config(path: str | None) -> GivenConfig:
-    """Read and check the config, and log what is surprising in it.
-
-    Raises:
-        ConfigError: it has mistakes.
-    """
-    text = "" if path is None else read_source(path)
-    settings = load(path, text=text)
-    for line in settings.warnings:
-        _log.warning("%s", line)
-    return GivenConfig(path, text, settings)
-
-
 class ProcessGroup:
     """All parts of the system under one supervisor."""
 
@@ -95,6 +60,7 @@ class ProcessGroup:
         self._settings = config.settings
         self._listen = listen or self._settings.dashboard.listen
         self._log_format = log_format
+        self._folder = Path()
 
     def run(self) -> None:
         """Run until a KeyboardInterrupt; children end with it.
@@ -105,17 +71,18 @@ class ProcessGroup:
         """
         _check_free(self._listen)
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inferwatch-")))
-            data = stack.enter_context(self._redis_folder(folder))
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="inferwatch-"))
+            self._folder = Path(folder)
+            data = stack.enter_context(redis_folder(self._settings, self._folder))
             supervisor = stack.enter_context(Supervisor())
-            options = self._start_embedded(supervisor, folder, data)
+            options = self._start_embedded(supervisor, data)
             self._create_topics(supervisor, options)
             supervisor.start(*self._services(options))
             self._watch(supervisor)
 
-    def _start_embedded(self, supervisor: Supervisor, folder: Path, data: Path) -> list[str]:
+    def _start_embedded(self, supervisor: Supervisor, data: Path) -> list[str]:
         """Start what is embedded; the options that tell a service its config."""
-        broker_file, redis_file = folder / "broker", folder / "redis"
+        broker_file, redis_file = self._folder / "broker", self._folder / "redis"
         parts = []
         if self._settings.broker.embedded:
             _log.warning(_MEMORY_ONLY)
@@ -138,16 +105,16 @@ class ProcessGroup:
             values["broker", "api_version"] = ".".join(map(str, API_VERSION))
         if self._settings.redis.embedded:
             values["redis", "url"] = redis_file.read_text()
-        return self._config_options(folder, values)
+        return self._config_options(values)
 
-    def _config_options(self, folder: Path, values: dict[tuple[str, str], str]) -> list[str]:
+    def _config_options(self, values: dict[tuple[str, str], str]) -> list[str]:
         if self._config.path is None:
             return []
         if not values and self._config.path != STDIN:
             return ["--config", self._config.path]
         from inferwatch.embedded.config import fill_in
 
-        file = folder / "inferwatch.yaml"
+        file = self._folder / "inferwatch.yaml"
         file.write_text(fill_in(self._config.text, self._config.folder, values))
         for (section, key), value in values.items():
             _log.info("%s.%s is %s", section, key, value)
@@ -189,35 +156,18 @@ class ProcessGroup:
             time.sleep(_LOOK_S)
 
     def _command(self, name: str, *options: str, restart: bool = False) -> Program:
-        # -P: a folder `pipeline` where the user stands must not be taken for ours.
-        argv = (sys.executable, "-P", "-m", "inferwatch", name, *options)
-        return Program(name, argv, restart=restart, named=self._log_format == "text")
+        return self._program(name, "inferwatch", name, *options, restart=restart)
 
     def _part(self, name: str, *options: str, restart: bool = False) -> Program:
-        argv = (sys.executable, "-P", "-m", f"inferwatch.embedded.{name}", *options)
-        return Program(name, argv, restart=restart, named=self._log_format == "text")
+        return self._program(name, f"inferwatch.embedded.{name}", *options, restart=restart)
 
-    @contextmanager
-    def _redis_folder(self, folder: Path) -> Iterator[Path]:
-        """Where the embedded Redis keeps its data: as long as the broker keeps its own."""
-        settings = self._settings
-        if settings.broker.embedded or not settings.redis.embedded:
-            yield folder / "redis-data"
-            return
-        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        known_by = f"{','.join(settings.broker.bootstrap)} {settings.topics.prefix}"
-        data = state / "inferwatch" / f"redis-{hashlib.sha256(known_by.encode()).hexdigest()[:12]}"
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (data / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UsageError(
-                    f"another `inferwatch up` runs on this broker and prefix, and uses {data}; "
-                    "stop it, or set another topics.prefix"
-                ) from None
-            _log.info("the embedded Redis keeps its data in %s", data)
-            yield data
+    def _program(self, name: str, module: str, *options: str, restart: bool) -> Program:
+        # -P: a folder `pipeline` where the user stands must not be taken for ours.
+        argv = (sys.executable, "-P", "-m", module, *options)
+        # TMPDIR: what a killed child leaves behind goes with our folder.
+        env = {"TMPDIR": str(self._folder)}
+        named = self._log_format == "text"
+        return Program(name, argv, env, restart=restart, named=named)
 
 
 def _judge(death: Death) -> None:

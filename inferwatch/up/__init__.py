@@ -1,0 +1,1 @@
+"""`inferwatch up`: broker, Redis, worker, notifier and dashboard as one process group."""
