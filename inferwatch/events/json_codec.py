@@ -9,9 +9,8 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from functools import cache
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -73,11 +72,15 @@ def from_plain(cls: type[T], value: Any) -> T:
     return cast(T, _build(cls, value))
 
 
-@cache
-def _fields(cls: Hashable) -> dict[str, tuple[Any, bool]]:
-    record = cast(type[Any], cls)
-    hints = typing.get_type_hints(record)
-    return {f.name: (hints[f.name], f.init) for f in dataclasses.fields(record)}
+_known_fields: dict[Any, dict[str, tuple[Any, bool]]] = {}
+
+
+def _fields(cls: Any) -> dict[str, tuple[Any, bool]]:
+    """Name -> (type, whether it is an argument) of a record class; worked out once."""
+    if cls not in _known_fields:
+        hints = typing.get_type_hints(cls)
+        _known_fields[cls] = {f.name: (hints[f.name], f.init) for f in dataclasses.fields(cls)}
+    return _known_fields[cls]
 
 
 def _build(hint: Any, value: Any) -> Any:

@@ -1,0 +1,170 @@
+"""The fold: any cut of the log into batches gives the same panes; times and numbers decide."""
+
+import json
+import random
+from types import SimpleNamespace
+
+import pytest
+
+from inferwatch.events.kinds import Kind
+from inferwatch.settings import load
+from pipeline.decode import Decoder, RawRecord
+from pipeline.fold import Folder
+from pipeline.partition import PartitionState
+from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.windows.pane import PaneKey
+from pipeline.windows.watermark import NEVER
+
+CONFIG = """
+retention: {restate: 30s, history: 1h}
+defaults: {windows: [10s, 60s], lateness: 5s, reference: {learn: off}}
+models:
+  - {name: m, task: binary, positive: b, segments: [region]}
+"""
+
+
+def settings():
+    return load(None, text=CONFIG)
+
+
+def record(offset, ts, *, timestamp=None, origin=None, seq=None, **extra):
+    event = {"model": "m", "ts": ts, "prediction": "a", "features": {"x": 1.5}, **extra}
+    headers = []
+    if origin is not None:
+        headers = [("origin", origin.encode()), ("seq", str(seq).encode())]
+    value = json.dumps(event).encode()
+    stamp = ts if timestamp is None else timestamp
+    return RawRecord("inference.predictions", 0, offset, stamp, None, value, tuple(headers))
+
+
+def fold(records, cuts=()):
+    config = settings()
+    folder = Folder(config, ReferenceCatalog())
+    decoder = Decoder(Kind.PREDICTION, config.limits, clock=lambda: 0)
+    state = PartitionState()
+    bounds = [0, *sorted(cuts), len(records)]
+    kept = []
+    for first, after in zip(bounds, bounds[1:], strict=False):
+        part = records[first:after]
+        if part:
+            outcome = folder.fold(state, decoder.decode(part), part[-1].offset)
+            kept += outcome.kept
+    return SimpleNamespace(state=state, kept=kept)
+
+
+def rows(state, start, segment="", until=NEVER):
+    pane = state.panes.get(PaneKey("m", "unversioned", segment, start).text())
+    return 0 if pane is None or until not in pane.counts else pane.counts[until].rows
+
+
+def test_rows_go_to_the_pane_of_their_own_time():
+    state = fold([record(0, 10_000), record(1, 19_999), record(2, 20_000)]).state
+    assert rows(state, 10_000) == 2
+    assert rows(state, 20_000) == 1
+    assert state.offset == 2
+
+
+def test_a_time_ahead_of_its_record_does_not_move_the_watermark_past_the_record():
+    state = fold([record(0, 250_000, timestamp=10_000)]).state
+    assert state.high_ts == 10_000
+
+
+def test_a_row_too_late_for_every_window_is_only_counted():
+    late = fold([record(0, 500_000), record(1, 1_000)]).state
+    assert late.totals.too_late == 1
+    assert rows(late, 0) == 0
+    assert late.totals.rows == 2
+
+
+def test_a_row_too_late_for_the_short_window_still_counts_for_the_long_one():
+    # The minute ends at 60 s and takes rows until 90 s; the ten seconds until 40 s.
+    state = fold([record(0, 80_000), record(1, 1_000)]).state
+    pane = state.panes[PaneKey("m", "unversioned", "", 0).text()]
+    (until,) = pane.counts
+    assert 10_000 <= until < 60_000
+    assert pane.counts[until].rows == 1
+
+
+def test_a_resend_counts_once_and_a_hole_is_lost():
+    state = fold(
+        [
+            record(0, 10_000, origin="s", seq=0),
+            record(1, 10_001, origin="s", seq=1),
+            record(2, 10_001, origin="s", seq=1),
+            record(3, 25_000, origin="s", seq=4),
+        ]
+    ).state
+    first = state.panes[PaneKey("m", "unversioned", "", 10_000).text()].counts[NEVER]
+    second = state.panes[PaneKey("m", "unversioned", "", 20_000).text()].counts[NEVER]
+    assert (first.rows, first.duplicates, second.lost) == (2, 1, 2)
+    assert state.totals.duplicates == 1
+
+
+def test_segments_are_each_key_by_itself():
+    records = [record(n, 10_000, segment={"region": "eu" if n % 3 else "us"}) for n in range(6)]
+    state = fold(records).state
+    assert rows(state, 10_000) == 6
+    assert rows(state, 10_000, "region=eu") == 4
+    assert rows(state, 10_000, "region=us") == 2
+
+
+def test_rows_with_an_id_are_kept_for_labels():
+    records = [record(0, 10_000, id="a", segment={"region": "eu"}), record(1, 10_000)]
+    kept = fold(records).kept
+    assert [(k.id, k.text, k.segments, k.offset) for k in kept] == [("a", "a", ("region=eu",), 0)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_cut_of_the_log_gives_the_same_state(seed):
+    rnd = random.Random(seed)
+    records, numbers = [], {"s": 0, "t": 0}
+    for offset in range(120):
+        origin = rnd.choice(["s", "t", None])
+        seq = None
+        if origin is not None:
+            numbers[origin] += rnd.choice([0, 1, 1, 1, 2])
+            seq = numbers[origin]
+        ts = offset * 1_500 - rnd.choice([0, 0, 0, 4_000, 70_000])
+        region = rnd.choice(["eu", "us"])
+        records.append(
+            record(
+                offset,
+                ts,
+                timestamp=offset * 1_500,
+                origin=origin,
+                seq=seq,
+                id=f"i{offset}",
+                segment={"region": region},
+                features={"x": rnd.gauss(0, 1), "c": rnd.choice("uvw")},
+            )
+        )
+    whole = fold(records)
+    cut = fold(records, rnd.sample(range(1, 120), 20))
+    assert cut.state.head() == whole.state.head()
+    assert whole.state.totals.too_late > 0
+    assert whole.state.totals.duplicates > 0
+    assert {k: p.snapshot() for k, p in cut.state.panes.items()} == {
+        k: p.snapshot() for k, p in whole.state.panes.items()
+    }
+    assert sorted(k.pack("p") for k in cut.kept) == sorted(k.pack("p") for k in whole.kept)
+
+
+def test_a_state_stored_and_restored_goes_on_as_if_nothing_had_been():
+    records = [record(n, 10_000 + n * 700, origin="s", seq=n, id=f"i{n}") for n in range(40)]
+    whole = fold(records).state
+    half = fold(records[:20]).state
+    config = settings()
+    restored = PartitionState.restore(
+        half.offset,
+        half.head(),
+        {key: pane.snapshot() for key, pane in half.panes.items()},
+        {},
+        {},
+        lambda model: next(iter(half.panes.values())).rules,
+    )
+    decoder = Decoder(Kind.PREDICTION, config.limits, clock=lambda: 0)
+    Folder(config, ReferenceCatalog()).fold(restored, decoder.decode(records[20:]), 39)
+    assert restored.head() == whole.head()
+    assert {k: p.snapshot() for k, p in restored.panes.items()} == {
+        k: p.snapshot() for k, p in whole.panes.items()
+    }
