@@ -14,10 +14,8 @@ def state(tmp_path, monkeypatch):
 
 
 def settings(broker="kafka://a:1", redis="embedded", prefix=""):
-    return load(
-        None,
-        text=f"broker: {{url: '{broker}'}}\nredis: {{url: '{redis}'}}\ntopics: {{prefix: '{prefix}'}}",
-    )
+    text = f"broker: {{url: '{broker}'}}\nredis: {{url: '{redis}'}}\n"
+    return load(None, text=f"{text}topics: {{prefix: '{prefix}'}}")
 
 
 def folder_of(settings, tmp_path):
