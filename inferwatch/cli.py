@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import IO, Any, NamedTuple, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from inferwatch import __version__
 from inferwatch.errors import InferwatchError, UsageError
@@ -106,6 +107,12 @@ class Root(click.Group):
         """List the subcommands from the table, so that help imports none of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(n, SUBCOMMANDS[n].help) for n in self.list_commands(ctx)])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete from the table: no subcommand is imported for its name."""
+        names = [n for n in self.list_commands(ctx) if n.startswith(incomplete)]
+        items = [CompletionItem(name, help=SUBCOMMANDS[name].help) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand; errors of ours become their lines and exit code."""

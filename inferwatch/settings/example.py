@@ -29,11 +29,10 @@ _VALUES: dict[str, Any] = {
         "future": "5m",
         "idle": "30s",
         "models": 1000,
-        "segments": 1000,
         "categories": 1000,
     },
     "retention": {"restate": "1h", "history": "7d"},
-    "defaults": {"windows": ["1m", "5m", "1h"], "lateness": "30s", "reference": {"learn": "24h"}},
+    "defaults": {"windows": ["1m", "5m", "1h"], "lateness": "30s"},
     "models": [
         {
             "name": "flight-delay",
@@ -111,7 +110,7 @@ _VALUES: dict[str, Any] = {
 def example_text() -> str:
     """The example as YAML; it passes `inferwatch config check`.
 
-    >>> print(example_text().splitlines()[4:8][1])
+    >>> print(example_text().splitlines()[5])
     # Kafka: where events come from and results go.
     """
     lines: list[str] = []

@@ -16,6 +16,9 @@ TEXT = "warning: this version does not act on it yet"
 NOT_YET = (
     "redis.cluster = true",
     "redis.sentinel",
+    "limits.segments",
+    "defaults.reference",
+    "models.*.reference",
     "models.*.labels.sample",
     "models.*.labels.memory",
     "rules.*.slo",

@@ -201,3 +201,16 @@ def test_the_module_runs_like_the_command():
         env={**os.environ, "PYTHONSAFEPATH": "1"},
     )
     assert result.stdout == f"inferwatch, version {__version__}\n"
+
+
+def test_the_shell_completes_subcommands_and_options():
+    def completed(words, count):
+        environment = {
+            "_INFERWATCH_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(count),
+        }
+        return run(env=environment).output.split()
+
+    assert completed("inferwatch to", 1) == ["plain,topics"]
+    assert "plain,--config" in completed("inferwatch topics check --c", 3)

@@ -26,6 +26,8 @@ WRONG = [
      "sidecar, start, topics"),
     ("topics: {zzz: 1}", "1:10: topics.zzz: unknown key; allowed are partitions, prefix, "
      "replication"),
+    ("zzz:", "1:1: zzz: unknown key; allowed are alerting, bridge, broker, dashboard, deadletter, "
+     "defaults, limits, models, notify, redis, retention, rules, sidecar, start, topics"),
     ("topics: 4", "1:9: topics: a mapping (key: value) is wanted here"),
     ("topics: [a]", "1:9: topics: a mapping (key: value) is wanted here"),
     ("topics: {partitions: four}", "1:22: topics.partitions: 'four' is no whole number"),

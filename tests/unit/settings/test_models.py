@@ -52,7 +52,13 @@ def test_a_name_that_looks_like_a_glob_matches_itself_and_case_counts():
 
 @pytest.mark.parametrize(
     ("windows", "pane"),
-    [("[1m, 15m/1m]", 60_000), ("[1m, 90s]", 30_000), ("[1h]", 3_600_000), ("[7s, 5s]", 1_000)],
+    [
+        ("[1m, 15m/1m]", 60_000),
+        ("[1m, 90s]", 30_000),
+        ("[15m/2m]", 60_000),
+        ("[1h]", 3_600_000),
+        ("[7s, 5s]", 1_000),
+    ],
 )
 def test_a_pane_divides_every_size_and_slide(windows, pane):
     assert read(f"models: [{{name: x, windows: {windows}}}]").for_model("x").pane == pane
