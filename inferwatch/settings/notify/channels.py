@@ -121,7 +121,7 @@ class ConsoleSettings(ChannelSettings):
 
 
 class AlertmanagerSettings(ChannelSettings):
-    """A Prometheus Alertmanager (API v2); what still fires is sent again before it expires there."""
+    """Prometheus Alertmanager (API v2); what still fires is sent again before it expires there."""
 
     url: Url
     """Its address, without /api/v2/alerts."""
