@@ -5,6 +5,7 @@ from __future__ import annotations
 from inferwatch.events.alert import Evidence, Suggestion
 from inferwatch.events.window import CategoricalBlock
 from pipeline.diagnosis.columns import MIN_ROWS, Pair, pairs, shares_of
+from pipeline.diagnosis.spike import DEFAULTS
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import names, percent
 
@@ -22,9 +23,11 @@ def examine(view: View) -> Examined | None:
     rate, pair = found[0]
     new = new_values(pair)
     listed = f" ({names([repr(v) for v in new])})" if new else ""
+    # "unknown" is no category of its own: `default_value` says what it is.
+    filled_in = bool(new) and all(v.strip().lower() in DEFAULTS for v in new)
     return examined(
         "new_category",
-        0.55 + 0.4 * min(1.0, 2 * rate),
+        0.5 if filled_in else 0.55 + 0.4 * min(1.0, 2 * rate),
         f"{percent(rate)} of {pair.name} are values that the reference never had{listed}",
         evidence=(evidence_of(pair, rate),),
         suggestions=(

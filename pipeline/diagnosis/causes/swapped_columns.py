@@ -17,15 +17,8 @@ MAX_CHANGED = 20
 
 def examine(view: View) -> Examined | None:
     """The pair that fits best crosswise, where neither fits itself."""
-    changed = [(misfit, p) for p in pairs(view) if (misfit := _misfit(p, p)) > CHANGED]
-    changed = sorted(changed, key=lambda c: (-c[0], c[1].name))[:MAX_CHANGED]
-    best: tuple[float, Pair, Pair] | None = None
-    for (own_a, a), (own_b, b) in combinations(changed, 2):
-        crossed = likeness(max(_misfit(a, b), _misfit(b, a)))
-        confidence = 0.98 * crossed * (1 - likeness(min(own_a, own_b)))
-        if best is None or confidence > best[0]:
-            best = (confidence, a, b) if a.name < b.name else (confidence, b, a)
-    if best is None or best[0] < 0.2:
+    best = best_swap(view)
+    if best is None:
         return None
     confidence, first, second = best
     return examined(
@@ -39,8 +32,33 @@ def examine(view: View) -> Examined | None:
                 text=f"Check the order in which {first.name} and {second.name} are put into the "
                 "request: a list without names, a reordered query or table is the usual cause.",
             ),
+            Suggestion(
+                text="Roll the sender back to its last release, or swap the two back in front of "
+                "the model.",
+            ),
         ),
     )
+
+
+def swapped_names(view: View) -> frozenset[str]:
+    """The features of a swap that is likelier than not: nothing else is wrong with them."""
+    best = best_swap(view)
+    if best is None or best[0] < 0.5:
+        return frozenset()
+    return frozenset({best[1].name, best[2].name})
+
+
+def best_swap(view: View) -> tuple[float, Pair, Pair] | None:
+    """Confidence and the two features; None where no two fit crosswise."""
+    changed = [(misfit, p) for p in pairs(view) if (misfit := _misfit(p, p)) > CHANGED]
+    changed = sorted(changed, key=lambda c: (-c[0], c[1].name))[:MAX_CHANGED]
+    best: tuple[float, Pair, Pair] | None = None
+    for (own_a, a), (own_b, b) in combinations(changed, 2):
+        crossed = likeness(max(_misfit(a, b), _misfit(b, a)))
+        confidence = 0.98 * crossed * (1 - likeness(min(own_a, own_b)))
+        if best is None or confidence > best[0]:
+            best = (confidence, a, b) if a.name < b.name else (confidence, b, a)
+    return best if best is not None and best[0] >= 0.2 else None
 
 
 def _misfit(now: Pair, good: Pair) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import inf, log
 
 from inferwatch.events.alert import Evidence, Suggestion
+from pipeline.diagnosis.causes.swapped_columns import swapped_names
 from pipeline.diagnosis.columns import MIN_ROWS, Pair, pairs
 from pipeline.diagnosis.shape import Shape, Three, likeness, quantiles_of, shape_of
 from pipeline.diagnosis.view import Examined, View, examined
@@ -93,7 +94,10 @@ class Fit:
 
 def examine(view: View) -> Examined | None:
     """The feature whose unit most surely changed; others that did are named with it."""
-    fits = [fit for pair in pairs(view) if (fit := best_fit(pair)) is not None]
+    # A column that took another's place is larger or smaller too, but not by a conversion.
+    swapped = swapped_names(view)
+    candidates = (best_fit(pair) for pair in pairs(view) if pair.name not in swapped)
+    fits = [fit for fit in candidates if fit is not None]
     if not fits:
         return None
     fits.sort(key=lambda f: (-f.confidence, f.pair.name))
