@@ -18,7 +18,7 @@ from inferwatch.settings import Settings
 from inferwatch.store import connect, connect_async, reach_redis
 from pipeline.app import run_worker
 from pipeline.log import LogReader
-from pipeline.reference.feed import ReferenceFeed
+from pipeline.reference_feed import ReferenceFeed
 
 log = logging.getLogger(__name__)
 
