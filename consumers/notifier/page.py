@@ -127,6 +127,15 @@ def clock(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def cut(text: str, characters: int) -> str:
+    """At most so many characters, the last one a sign that more was there.
+
+    >>> cut("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
 def _clean(value: Any) -> str:
     """One line without control characters: a feature's name may come from anybody's traffic."""
     return "".join(c if c.isprintable() else " " for c in str(value))

@@ -142,7 +142,8 @@ class Sender:
             await self._store.drop(claim)
             return
         # A route that is gone from the config leaves its open alerts to the root's timing.
-        work = _Work(claim, self._routes.get(address.route, self._root), bound, key)
+        route = self._routes.get(address.route, self._root).for_channel(bound.settings.renew)
+        work = _Work(claim, route, bound, key)
         now = self._clock.now()
         if self._in_flight[key] >= IN_FLIGHT_A_CHANNEL:
             await self._wait(work, lane, now + BUSY_MS)

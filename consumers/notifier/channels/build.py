@@ -17,6 +17,10 @@ _CLASSES = {
     "webhook": "WebhookChannel",
     "console": "ConsoleChannel",
     "file": "FileChannel",
+    "alertmanager": "AlertmanagerChannel",
+    "slack": "SlackChannel",
+    "pagerduty": "PagerdutyChannel",
+    "email": "EmailChannel",
 }
 
 # Receiver, kind, place in the list.

@@ -36,12 +36,11 @@ def destinations(
     routes: Sequence[Route], notify: NotifySettings, labels: Mapping[str, str]
 ) -> list[Destination]:
     """The lanes of an alert: one for each channel of each receiver that it reaches."""
-    return [
-        Destination(
-            Address(route.key, route.receiver, kind, index, group_labels(route, labels)),
-            route.group_wait,
-            route.prompt,
-        )
-        for route in routes
-        for kind, index, _ in notify.receiver(route.receiver).channels()
-    ]
+    found: list[Destination] = []
+    for route in routes:
+        own = group_labels(route, labels)
+        for kind, index, settings in notify.receiver(route.receiver).channels():
+            timing = route.for_channel(settings.renew)
+            address = Address(route.key, route.receiver, kind, index, own)
+            found.append(Destination(address, timing.group_wait, timing.prompt))
+    return found

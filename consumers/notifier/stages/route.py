@@ -8,7 +8,7 @@ children match takes the alert itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inferwatch.settings.notify import NotifySettings
 from inferwatch.settings.notify.matchers import Matcher, all_match
@@ -47,6 +47,12 @@ class Route:
     def prompt(self) -> bool:
         """Whether every transition is a message of its own, at once."""
         return self.group_interval == 0
+
+    def for_channel(self, renew: int | None) -> Route:
+        """The route's timing for a channel that has to hear of what fires every `renew` ms."""
+        if renew is None:
+            return self
+        return replace(self, group_wait=0, group_interval=0, repeat_interval=renew)
 
     def reached(self, labels: Mapping[str, str]) -> list[Route]:
         """The routes that take an alert with these labels, in the order of the tree."""
@@ -115,10 +121,7 @@ def _build(
             # Siblings with the same conditions are told apart by their place.
             built = _build(child, route, f"{key}/{place}", written_interval=written_interval)
         children.append(built)
-    return Route(
-        **{f: getattr(route, f) for f in Route.__dataclass_fields__ if f != "children"},
-        children=tuple(children),
-    )
+    return replace(route, children=tuple(children))
 
 
 def _inherit(own: int | None, parents: int | None, default: int) -> int:

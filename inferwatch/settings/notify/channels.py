@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -23,6 +23,9 @@ from pydantic import (
 from inferwatch.settings.notify.addresses import refusal
 from inferwatch.settings.section import Remark, Section
 from inferwatch.settings.types import Bool, Duration, Int, Secret, Text, scalar_text, split_address
+
+# As Prometheus repeats to its Alertmanagers.
+RENEW_MS = 60_000
 
 
 def _url(value: Any) -> SecretStr:
@@ -92,6 +95,10 @@ Timeout = Annotated[Duration, AfterValidator(_positive)]
 class ChannelSettings(Section):
     """What every kind of receiver takes."""
 
+    # How often a channel has to hear of what still fires (ms); such a channel is told of every
+    # transition at once, whatever the route's waits say.
+    renew: ClassVar[int | None] = None
+
     send_resolved: Bool = True
     """Whether the end of an incident is told too."""
     timeout: Timeout = 10_000
@@ -122,6 +129,8 @@ class ConsoleSettings(ChannelSettings):
 
 class AlertmanagerSettings(ChannelSettings):
     """Prometheus Alertmanager (API v2); what still fires is sent again before it expires there."""
+
+    renew = RENEW_MS
 
     url: Url
     """Its address, without /api/v2/alerts."""

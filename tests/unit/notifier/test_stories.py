@@ -282,3 +282,17 @@ def test_a_restart_between_two_stories_forgets_nothing():
     second = Story(tree(GROUPED), store=first.store)
     second.at(20).push("a").push("b")
     second.tell(100).want((70, "ops", ["a firing", "b firing"]))
+
+
+def test_an_alertmanager_hears_of_everything_at_once_and_of_what_fires_every_minute():
+    notify = tree({**GROUPED, "group_wait": "30s"})
+    notify["receivers"][0] = {
+        "name": "ops",
+        "alertmanager_configs": [{"url": "http://localhost:9093"}],
+    }
+    story = Story(notify)
+    story.at(0).push("a")
+    story.at(70).push("a", "resolved")
+    story.tell(600).want(
+        (0, "ops", ["a firing"]), (60, "ops", ["a firing"]), (70, "ops", ["a resolved"])
+    )

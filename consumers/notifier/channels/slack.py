@@ -1,0 +1,100 @@
+"""Slack: an incoming webhook.
+
+What came with the traffic is escaped, so that a feature's name can neither mention a channel nor
+hide a link. Limits: 3,000 characters an attachment, 20 attachments a message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from consumers.notifier.channels.http_post import Poster
+from consumers.notifier.notification import Notification
+from consumers.notifier.page import Page, cut, page_of
+from consumers.notifier.transition import Transition
+from inferwatch.errors import UsageError
+from inferwatch.settings.notify.channels import SlackSettings
+
+ATTACHMENT_CHARACTERS = 3000
+ATTACHMENTS = 20
+_COLOURS = {"page": "danger", "ticket": "warning", "info": "#439FE0"}
+
+
+class SlackChannel:
+    """Posts to one incoming webhook."""
+
+    def __init__(self, settings: SlackSettings) -> None:
+        """Keep the address.
+
+        Raises:
+            UsageError: it is a bot, which this version is not.
+        """
+        if settings.api_url is None:
+            raise UsageError(
+                "slack_configs: this version does not write as a bot (`bot_token`); "
+                "give the `api_url` of an incoming webhook"
+            )
+        self._settings = settings
+        self._poster = Poster(settings.api_url.get_secret_value(), settings.timeout)
+
+    async def send(self, message: Notification, now: int) -> str:
+        """See `Channel`."""
+        return await self._poster.post(slack_body(message, self._settings), {})
+
+    async def close(self) -> None:
+        """See `Channel`."""
+        await self._poster.close()
+
+
+def escape(text: str) -> str:
+    """The text as Slack shows it unchanged.
+
+    >>> escape("<!channel> a & b")
+    '&lt;!channel&gt; a &amp; b'
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def slack_body(message: Notification, settings: SlackSettings) -> bytes:
+    """The message, an attachment for each alert."""
+    firing, over = len(message.firing), len(message.resolved)
+    counts = [f"{firing} firing"] * bool(firing) + [f"{over} resolved"] * bool(over)
+    title = message.alerts[0].summary if len(message.alerts) == 1 else message.group_key
+    body: dict[str, Any] = {
+        "text": cut(escape(f"[{', '.join(counts)}] {title}"), ATTACHMENT_CHARACTERS),
+        "attachments": [_attachment(a) for a in message.alerts[:ATTACHMENTS]],
+    }
+    if len(message.alerts) > ATTACHMENTS:
+        body["text"] += f" ({len(message.alerts) - ATTACHMENTS} more are not shown)"
+    for key in ("channel", "username"):
+        if getattr(settings, key) is not None:
+            body[key] = getattr(settings, key)
+    return orjson.dumps(body)
+
+
+def _attachment(alert: Transition) -> dict[str, Any]:
+    page = page_of(alert)
+    return {
+        "color": _COLOURS.get(alert.severity, "warning") if alert.open else "good",
+        "fallback": cut(escape(page.headline), ATTACHMENT_CHARACTERS),
+        "text": cut("\n".join(_lines(page)), ATTACHMENT_CHARACTERS),
+        "mrkdwn_in": ["text"],
+    }
+
+
+def _lines(page: Page) -> list[str]:
+    lines = [f"*{escape(page.headline)}*"]
+    lines += [f"{escape(name)}: {escape(value)}" for name, value in page.facts]
+    for title, entries in (("Evidence", page.evidence), ("Probable causes", page.causes)):
+        if entries:
+            lines += [f"*{title}*", *(f"• {escape(e)}" for e in entries)]
+    if page.suggestions:
+        lines.append("*What to do*")
+        for suggestion in page.suggestions:
+            lines.append(f"• {escape(suggestion.text)}")
+            lines += [f"`{escape(suggestion.command)}`"] if suggestion.command else []
+            lines += [f"<{escape(suggestion.url)}>"] if suggestion.url else []
+    lines += [f"<{escape(url)}|{name}>" for name, url in page.links]
+    return lines
