@@ -6,6 +6,7 @@ and no start spends 2 s on formatting. Both appear in one rename: two runs do no
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -36,6 +37,7 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 """
 _CLUSTER_ID = "aW5mZXJ3YXRjaC10ZXN0cw"  # any 16 bytes in base64
+_JAVA = 17
 _FETCH_S = 600
 _FORMAT_S = 60
 
@@ -54,11 +56,15 @@ def java() -> str:
     """The Java that runs it.
 
     Raises:
-        MissingError: there is none.
+        MissingError: there is none, or it is too old.
     """
     found = shutil.which("java")
     if found is None:
         raise MissingError("no `java` on the PATH (Debian: default-jre-headless)")
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+    match = re.search(r'version "(\d+)', said)
+    if match is None or int(match[1]) < _JAVA:
+        raise MissingError(f"Kafka needs Java {_JAVA} or later, {found} is: {said.strip()}")
     return found
 
 
@@ -141,15 +147,19 @@ def _format(draft: Path) -> Path:
 
 
 def _run(argv: list[str], cwd: Path, timeout_s: int) -> None:
-    done = subprocess.run(
-        argv,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=timeout_s,
-        text=True,
-        check=False,
-    )
+    what = " ".join(argv[:2])
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout_s,
+            text=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise MissingError(f"{what} was not done within {timeout_s} s") from None
     if done.returncode != 0:
-        raise MissingError(f"{' '.join(argv[:2])} failed: {done.stdout[-2000:].strip()}")
+        raise MissingError(f"{what} failed: {done.stdout[-2000:].strip()}")
