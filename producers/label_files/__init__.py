@@ -1,0 +1,1 @@
+"""Labels from files: read, checked, and published in columnar batches."""
