@@ -88,6 +88,10 @@ class Folder:
             except StoreEmptiedError as error:
                 log.warning("%s", error)
 
+    def close(self) -> None:
+        """Let the reading thread go, once `run` has ended."""
+        self._thread.shutdown(wait=True)
+
     async def _load(self) -> None:
         self._positions = await self._store.positions()
         self.catalogue = Catalogue(await self._store.heads())

@@ -16,14 +16,16 @@ MAX_PATTERNS = 300
 
 def bad_request(message: str) -> web.HTTPBadRequest:
     """400, with the reason as JSON."""
-    return web.HTTPBadRequest(
-        body=orjson.dumps({"error": message}), content_type="application/json"
-    )
+    return web.HTTPBadRequest(text=_error(message), content_type="application/json")
 
 
 def not_found(message: str) -> web.HTTPNotFound:
     """404, with the reason as JSON."""
-    return web.HTTPNotFound(body=orjson.dumps({"error": message}), content_type="application/json")
+    return web.HTTPNotFound(text=_error(message), content_type="application/json")
+
+
+def _error(message: str) -> str:
+    return orjson.dumps({"error": message}).decode()
 
 
 def text(request: web.Request, name: str) -> str:
@@ -72,12 +74,12 @@ def segment(request: web.Request) -> str | None:
 
 def series(request: web.Request) -> SeriesId:
     """The series that model, version, segment and window name."""
-    window = text(request, "window")
+    model, version, window = (text(request, n) for n in ("model", "version", "window"))
     try:
         parse_window(window)
     except ValueError as error:
         raise bad_request(f"window: {error}") from None
-    return SeriesId(text(request, "model"), text(request, "version"), segment(request), window)
+    return SeriesId(model, version, segment(request), window)
 
 
 def metrics(request: web.Request, known: Sequence[str]) -> list[str]:

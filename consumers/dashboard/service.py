@@ -131,6 +131,7 @@ async def serve(redis: Redis, options: Options) -> None:
     finally:
         folding.cancel()
         await asyncio.gather(folding, return_exceptions=True)
+        folder.close()
         await runner.cleanup()
         await redis.aclose()
 

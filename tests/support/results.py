@@ -285,7 +285,7 @@ def alert(
             ),
             Suggestion(
                 text="Silence it while it is being repaired",
-                command="inferwatch silence add alertname=accuracy-drop --duration 2h -c config.yaml",
+                command="inferwatch silence add alertname=accuracy-drop --duration 2h",
             ),
         ),
         runbook_url="https://runbooks.example.com/accuracy-drop",
