@@ -75,7 +75,10 @@ CAUSES: tuple[tuple[Examine, frozenset[AlertKind]], ...] = (
     (blind.examine, _ANY),
 )
 MAX_CAUSES = 5
+MAX_EVIDENCE = 12
+MAX_SUGGESTIONS = 4
 MIN_CONFIDENCE = 0.1
+NEARLY_AS_LIKELY = 0.7
 
 
 def diagnose(view: View) -> Diagnosis:
@@ -96,13 +99,19 @@ def diagnose(view: View) -> Diagnosis:
     return Diagnosis(
         tuple(a.cause for a in answers),
         _distinct([e for a in answers for e in a.evidence]),
-        _advice([s for a in answers[:2] for s in a.suggestions]),
+        _advice(answers),
     )
 
 
 def _distinct(evidence: list[Evidence]) -> tuple[Evidence, ...]:
-    return tuple({(e.metric, e.text): e for e in evidence}.values())[:12]
+    first: dict[str, Evidence] = {}
+    for fact in evidence:
+        first.setdefault(fact.metric, fact)
+    return tuple(first.values())[:MAX_EVIDENCE]
 
 
-def _advice(suggestions: list[Suggestion]) -> tuple[Suggestion, ...]:
-    return tuple({s.text: s for s in suggestions}.values())[:4]
+def _advice(answers: list[Examined]) -> tuple[Suggestion, ...]:
+    """What to do about the first cause, and about a second that is nearly as likely."""
+    surest = answers[0].cause.confidence
+    near = [a for a in answers[:2] if a.cause.confidence >= NEARLY_AS_LIKELY * surest]
+    return tuple({s.text: s for a in near for s in a.suggestions}.values())[:MAX_SUGGESTIONS]

@@ -64,7 +64,7 @@ def _category(pair: Pair, block: CategoricalBlock) -> Iterator[Spike]:
     # A category that is new altogether is `new_category`'s, unless programs fill it in.
     default = value.strip().lower() in DEFAULTS
     if share - usual >= RISE and (value in before or default or share >= STUCK):
-        yield Spike(pair, value or '""', share, usual, default)
+        yield Spike(pair, repr(value), share, usual, default)
 
 
 def _value(pair: Pair, block: NumericBlock) -> Iterator[Spike]:

@@ -12,6 +12,15 @@ from pipeline.rules.verdict import Finding
 SURE_ENOUGH = 0.3
 """A cause below this is listed, but not told in the sentence."""
 
+BORN_LOW = ("overfit", "underfit")
+"""Causes of a quality that did not fall: it was never better."""
+RESTATED = {
+    "missing_values": (".missing_rate",),
+    "errors_upstream": ("latency.error_rate", "latency.errors"),
+    "blind": ("completeness",),
+    "dead_stream": ("rows", "latency.requests_per_s"),
+}
+
 _LATENCY = {
     "mean_ms": "Mean latency",
     "p50_ms": "Median latency",
@@ -35,6 +44,14 @@ _QUALITY = {
     "mape": "Mean absolute percentage error",
 }
 _DISTANCES = ("ks", "psi", "js", "wasserstein", "chi2", "drift")
+_IS = {
+    "missing_rate": "is missing",
+    "unseen_rate": "was never in the reference",
+    "out_of_range_rate": "lies outside the reference's range",
+    "type_mismatch_rate": "has the wrong type",
+    "non_finite_rate": "is NaN or infinite",
+    "over_limit_rate": "went to __other__, beyond the limit of categories",
+}
 _COLUMN = {
     "missing_rate": "missing values",
     "unseen_rate": "values that the reference never had",
@@ -54,8 +71,11 @@ def subject(result: WindowResult) -> str:
 def fired(result: WindowResult, findings: tuple[Finding, ...], starts_at: int, cause: Cause) -> str:
     """The sentence of an alert that fires."""
     since = clock(starts_at, beside=result.end, seconds=result.end - result.start < 60_000)
-    why = f"; {cause.why}" if cause.confidence >= SURE_ENOUGH else "; no cause stands out"
-    return f"{_fact(result, findings)} since {since}{why}"
+    fact = _fact(result, findings, born_low=cause.cause in BORN_LOW)
+    if _restates(cause, findings[0]):
+        return f"{fact} since {since}"
+    why = cause.why if cause.confidence >= SURE_ENOUGH else "no cause stands out"
+    return f"{fact} since {since}; {why}"
 
 
 def resolved(
@@ -73,7 +93,7 @@ def resolved(
         )
     else:
         text = f"{_name(told.metric)} of {subject(result)} is within its limits again {after}"
-    if cause is not None and cause.confidence >= SURE_ENOUGH:
+    if cause is not None and cause.confidence >= SURE_ENOUGH and not _restates(cause, told):
         text += f"; most likely it was this: {cause.why}"
     return text
 
@@ -109,7 +129,12 @@ def _over(told: Finding, result: WindowResult) -> str | None:
     return None
 
 
-def _fact(result: WindowResult, findings: tuple[Finding, ...]) -> str:
+def _restates(cause: Cause, told: Finding) -> bool:
+    """Whether the cause only says again what breached."""
+    return told.metric.endswith(RESTATED.get(cause.cause, ()))
+
+
+def _fact(result: WindowResult, findings: tuple[Finding, ...], *, born_low: bool) -> str:
     worst = findings[0]
     block, key = worst.metric.partition(".")[0], worst.metric.rpartition(".")[2]
     if block == "features" and (key in _DISTANCES or key in DERIVED_RATES):
@@ -121,10 +146,10 @@ def _fact(result: WindowResult, findings: tuple[Finding, ...]) -> str:
     if worst.metric == "completeness":
         lost, limit = percent(1 - worst.value), percent(1 - worst.threshold)
         return f"{lost} of the rows of {subject(result)} are lost (threshold {limit})"
-    verb = "fell" if worst.comparison in ("<", "<=") else "rose"
+    verb = "is" if born_low else "fell to" if worst.comparison in ("<", "<=") else "rose to"
     more = f" and {len(findings) - 1} more metrics" if len(findings) > 1 else ""
     return (
-        f"{_name(worst.metric)} of {subject(result)} {verb} to {_value(worst)} "
+        f"{_name(worst.metric)} of {subject(result)} {verb} {_value(worst)} "
         f"(threshold {_limit(worst)}{_usual(worst)}){more}"
     )
 
@@ -134,10 +159,10 @@ def _features_fact(result: WindowResult, findings: tuple[Finding, ...]) -> str:
     features = list(dict.fromkeys(feature_of(f.metric) or f.metric for f in findings))
     key = worst.metric.rpartition(".")[2]
     if key in DERIVED_RATES:
-        others = f"; {names(features[1:])} too" if len(features) > 1 else ""
+        others = f", {names(features[1:])} too," if len(features) > 1 else ""
         return (
-            f"{percent(worst.value)} of {features[0]} in {subject(result)} are "
-            f"{_COLUMN.get(key, key)} (threshold {percent(worst.threshold)}{_usual(worst)}){others}"
+            f"{percent(worst.value)} of {features[0]} in {subject(result)} {_IS[key]} "
+            f"(threshold {percent(worst.threshold)}{_usual(worst)}){others}"
         )
     if len(features) == 1:
         return f"Input {features[0]} of {subject(result)} drifted ({_measure(worst)})"

@@ -17,13 +17,15 @@ def examine(view: View) -> Examined | None:
         return None
     if moved_inputs(view) or broken_inputs(view):
         return None
-    confidence = 0.35 if output_moved(view) else 0.6
+    answers_moved = output_moved(view)
+    confidence = 0.35 if answers_moved else 0.6
+    steady = "inputs are" if answers_moved else "inputs and the answers are"
     worst = view.findings[0]
     return examined(
         "concept_change",
         confidence,
-        f"all {len(view.result.features)} inputs and the answers are as usual while the truth "
-        "differs: what the inputs mean for the outcome has probably changed",
+        f"all {len(view.result.features)} {steady} as usual while the truth differs: what the "
+        "inputs mean for the outcome has probably changed",
         evidence=(
             Evidence(
                 text=f"{worst.metric} is {number(worst.value)}"

@@ -44,7 +44,6 @@ def examine(view: View) -> Examined | None:
                 Suggestion(
                     text=f"Of the {percent(1 - now / usual)} that is gone, see if another version "
                     "took it over.",
-                    command="inferwatch top",
                 ),
             ),
         )

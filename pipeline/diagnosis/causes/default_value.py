@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inferwatch.events.alert import Evidence, Suggestion
+from pipeline.diagnosis.shape import shape_of
 from pipeline.diagnosis.spike import Spike, spikes
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import percent
@@ -36,10 +37,11 @@ def examine(view: View) -> Examined | None:
 
 def evidence_of(spike: Spike) -> Evidence:
     """The share of the one value, before and after."""
+    usual = shape_of(spike.pair.good)
     return Evidence(
         text=f"{spike.pair.name}: {_share(spike)} of the values are {spike.value}{_before(spike)}",
-        metric=f"{spike.pair.metric}.top",
-        before=spike.share_before,
+        metric=f"{spike.pair.metric}.{'top' if usual is None else 'p50'}",
+        before=spike.share_before if usual is None else usual.quantiles[1],
         after=spike.value,
         share=spike.share,
     )

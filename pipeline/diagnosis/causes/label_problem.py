@@ -84,6 +84,5 @@ def _suggestions() -> tuple[Suggestion, ...]:
         Suggestion(
             text="Send the right labels again: they replace the wrong ones, and the alert "
             "corrects itself.",
-            command="inferwatch labels send FILE",
         ),
     )

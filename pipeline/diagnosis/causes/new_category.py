@@ -28,7 +28,8 @@ def examine(view: View) -> Examined | None:
     return examined(
         "new_category",
         0.5 if filled_in else 0.55 + 0.4 * min(1.0, 2 * rate),
-        f"{percent(rate)} of {pair.name} are values that the reference never had{listed}",
+        f"{pair.name} came with values that the reference never had{listed}: a new client, "
+        "country or product, or a new spelling",
         evidence=(evidence_of(pair, rate),),
         suggestions=(
             Suggestion(

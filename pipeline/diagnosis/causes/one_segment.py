@@ -55,7 +55,6 @@ def examine(view: View) -> Examined | None:
             Suggestion(
                 text=f"Look at {first.segment} alone: what did that client, region or source "
                 "release? The other segments are as usual, so the model itself is not the fault.",
-                command="inferwatch top",
             ),
         ),
     )

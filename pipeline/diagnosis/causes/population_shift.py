@@ -38,7 +38,6 @@ def examine(view: View) -> Examined | None:
             Suggestion(
                 text=f"Ask what changed for the users: a campaign, a season, a new region or "
                 f"client; compare {ranked[0]} by segment.",
-                command="inferwatch top",
             ),
             Suggestion(
                 text="If the change is real and lasts, retrain on recent data and publish its "
@@ -53,12 +52,20 @@ def examine(view: View) -> Examined | None:
 def _evidence(view: View, name: str, size: float) -> Evidence:
     pair = next(p for p in pairs(view) if p.name == name)
     window, shape = quantiles_of(pair.now), shape_of(pair.good)
-    if window is not None and shape is not None:
-        before, after = shape.quantiles[1], window[1]
-        text = f"{name}: median {number(before)} became {number(after)} (KS {number(size)})"
-        return Evidence(text=text, metric=f"{pair.metric}.p50", before=before, after=after)
-    text = f"{name}: PSI {number(size)} against the reference"
-    return Evidence(text=text, metric=f"{pair.metric}.psi", before=0.0, after=size)
+    if window is None or shape is None:
+        text = f"{name}: PSI {number(size)} against the reference"
+        return Evidence(text=text, metric=f"{pair.metric}.psi", before=0.0, after=size)
+    # The quantile that moved most says more than a median that stayed.
+    moves = [abs(b - a) for a, b in zip(shape.quantiles, window, strict=True)]
+    most = max((1, 2, 0), key=lambda i: moves[i])
+    before, after = shape.quantiles[most], window[most]
+    word = ("5th percentile", "median", "95th percentile")[most]
+    return Evidence(
+        text=f"{name}: {word} {number(before)} became {number(after)}, KS {number(size)}",
+        metric=f"{pair.metric}.{('p05', 'p50', 'p95')[most]}",
+        before=before,
+        after=after,
+    )
 
 
 def _move(proof: Evidence) -> str:

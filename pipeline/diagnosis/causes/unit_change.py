@@ -17,7 +17,7 @@ from pipeline.diagnosis.causes.swapped_columns import swapped_names
 from pipeline.diagnosis.columns import MIN_ROWS, Pair, pairs
 from pipeline.diagnosis.shape import Shape, Three, likeness, quantiles_of, shape_of
 from pipeline.diagnosis.view import Examined, View, examined
-from pipeline.diagnosis.wording import names, number, times
+from pipeline.diagnosis.wording import clock, names, number, times
 
 STRETCH = 2.0
 """The most that a population stretches by itself."""
@@ -58,8 +58,8 @@ def _both(scale: float, larger: str, smaller: str, prior: float = 0.97) -> Itera
 
 CONVERSIONS: tuple[Conversion, ...] = (
     *_both(60.0, "seconds instead of minutes", "minutes instead of seconds"),
-    *_both(1000.0, "milliseconds instead of seconds, or grams instead of kilograms",
-           "seconds instead of milliseconds, or kilograms instead of grams"),
+    *_both(1000.0, "a thousandth of the usual unit, such as milliseconds instead of seconds",
+           "a thousand of the usual unit, such as seconds instead of milliseconds"),
     *_both(100.0, "cents instead of whole units, or per cent instead of a fraction",
            "whole units instead of cents, or a fraction instead of per cent"),
     *_both(10.0, "tenths instead of whole units, or millimetres instead of centimetres",
@@ -69,6 +69,7 @@ CONVERSIONS: tuple[Conversion, ...] = (
     *_both(86_400.0, "seconds instead of days", "days instead of seconds"),
     *_both(1e6, "microseconds instead of seconds, or millionths",
            "seconds instead of microseconds, or millions"),
+    *_both(1609.344, "metres instead of miles", "miles instead of metres"),
     *_both(1 / 0.3048, "feet instead of metres", "metres instead of feet", 0.9),
     *_both(1 / 0.0254, "inches instead of metres", "metres instead of inches"),
     *_both(2.54, "centimetres instead of inches", "inches instead of centimetres", 0.85),
@@ -215,14 +216,14 @@ def _suggestions(view: View, fit: Fit) -> tuple[Suggestion, ...]:
     name, model = fit.pair.name, view.result.model
     return (
         Suggestion(
-            text=f"Ask whoever sends {name} what was released just before the first bad window; "
-            f"look at a few raw requests and compare {name} with the training data "
-            f"({fit.conversion.reading}?).",
+            text=f"Ask whoever sends {name} what was released just before "
+            f"{clock(view.starts_at)}, and look at a few raw requests: does {name} still come in "
+            "the unit of the training data?",
             command=f"inferwatch reference show {model}",
         ),
         Suggestion(
-            text=f"Until it is mended upstream, convert {name} back in front of the model "
-            f"({_back(fit.conversion)}), or roll the sender back.",
+            text=f"Roll that release back, or convert {name} in front of the model until it is "
+            f"mended ({_back(fit.conversion)}).",
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inferwatch.events.alert import Suggestion
 from pipeline.diagnosis.view import Examined, View, examined
+from pipeline.diagnosis.wording import clock
 
 
 def examine(view: View) -> Examined:
@@ -12,29 +13,16 @@ def examine(view: View) -> Examined:
         why = "there is no reference and no calm window yet to compare with, so no cause is known"
     else:
         why = "inputs, outputs and service look as usual, so no cause stands out"
-    model = view.result.model
-    return examined(
-        "unknown",
-        0.1,
-        why,
-        suggestions=(
-            Suggestion(
-                text="Look at what was deployed or changed upstream just before the first bad "
-                "window, and compare the model's windows before and after.",
-                command="inferwatch status",
-            ),
-            Suggestion(
-                text="Publish a reference profile, so that the next alert can say what differs.",
-                command=f"inferwatch reference build --model {model} --model-version "
-                f"{view.result.version} --data FILE",
-            ),
-        )
-        if view.reference is None
-        else (
-            Suggestion(
-                text="Look at what was deployed or changed upstream just before the first bad "
-                "window, and compare the model's windows before and after.",
-                command="inferwatch status",
-            ),
-        ),
+    look = Suggestion(
+        text=f"Look at what was deployed or changed upstream just before {clock(view.starts_at)}, "
+        "and compare the model's windows before and after on the dashboard.",
+        command="inferwatch status",
     )
+    if view.reference is not None:
+        return examined("unknown", 0.1, why, suggestions=(look,))
+    build = Suggestion(
+        text="Publish a reference profile, so that the next alert can say what differs.",
+        command=f"inferwatch reference build --model {view.result.model} "
+        f"--model-version {view.result.version} --data FILE",
+    )
+    return examined("unknown", 0.1, why, suggestions=(look, build))
