@@ -27,7 +27,7 @@ from pipeline.decode.take import by_model, take
 # Batches of one schema are computed together up to here.
 _TOGETHER_BYTES = 16 * 1024 * 1024
 
-_CANNOT = (pa.ArrowException, ValueError, OverflowError, NotImplementedError, TypeError, KeyError)
+_CANNOT = (pa.ArrowException, ValueError, OverflowError)
 """What pyarrow raises for a type that has no such cast or kernel."""
 
 

@@ -23,6 +23,8 @@ from pipeline.decode.faults import Faults
 from pipeline.decode.record import LARGEST_SEQ
 
 _SIGNED = frozenset({pa.lib.Type_INT64, pa.lib.Type_INT32, pa.lib.Type_INT16, pa.lib.Type_INT8})
+_WHOLE = _SIGNED | {pa.lib.Type_UINT64, pa.lib.Type_UINT32, pa.lib.Type_UINT16, pa.lib.Type_UINT8}
+_TEXTS = TEXT_TYPES | {pa.lib.Type_DICTIONARY}
 _UNITS_PER_MS = {"us": 1_000, "ns": 1_000_000}
 
 
@@ -86,10 +88,11 @@ def names(
             faults.check([constant] * size, check, "")
             text = ""
         return np.zeros(size, np.int32), (text,)
-    if array.type.id in TEXT_TYPES and not array.null_count:
-        column = to_column(array)
-        if column.codes is not None and "" not in column.texts:
-            return column.codes, column.texts
+    if array.type.id in _TEXTS:
+        column = to_column(plain(array))
+        if column.codes is not None and column.numbers is None and "" not in column.texts:
+            if (column.codes >= 0).all():
+                return column.codes, column.texts
     values = python_values(array, size)
     return encode_texts(faults.check([constant if v is None else v for v in values], check, ""))
 
@@ -109,9 +112,10 @@ def ids(array: pa.Array | None, faults: Faults) -> tuple[str | None, ...] | None
 
 def numbers_of_rows(array: pa.Array | None) -> Ints | None:
     """The column `seq`: -1 where a row has no number; None when there is no such column."""
-    if array is None or array.type.id not in _SIGNED:
+    if array is None or array.type.id not in _WHOLE:
         return None
-    values: Ints = array.fill_null(-1).to_numpy().astype(np.int64)
+    # What is beyond 64 bits with a sign turns negative here, and is no number of a row.
+    values: Ints = array.cast(pa.int64(), safe=False).fill_null(-1).to_numpy().copy()
     values[(values < 0) | (values > LARGEST_SEQ)] = -1
     return values
 

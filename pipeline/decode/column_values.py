@@ -78,7 +78,8 @@ def as_texts(column: Column) -> Column:
     is_number = np.ones(column.size, np.bool_) if column.is_number is None else column.is_number
     place = {text: code for code, text in enumerate(column.texts)}
     distinct, inverse = np.unique(column.numbers[is_number], return_inverse=True)
-    numbers = [place.setdefault(number_text(float(n)), len(place)) for n in distinct]
+    # A float's own shortest form: 0.1, not the 0.10000000149011612 of the double beside it.
+    numbers = [place.setdefault(number_text(float(str(n))), len(place)) for n in distinct]
     codes = np.full(column.size, -1, np.int32) if column.codes is None else column.codes.copy()
     codes[is_number] = np.array(numbers, np.int32)[inverse]
     return Column(column.size, codes=codes, texts=tuple(place))

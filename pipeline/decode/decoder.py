@@ -61,53 +61,56 @@ class Decoder:
             clock: milliseconds since the epoch, for the dead letters' `at`.
             keep: `deadletter.keep`.
         """
-        reader = READERS[kind]
-        self._event_bytes = limits.event_bytes
+        self._reader = READERS[kind]
+        self._limits = limits
         self._letters = DeadLetters(keep, clock)
-        self._json = JsonChunks(reader, limits.future)
-        self._arrow = ArrowChunks(
-            reader, self._letters, event_bytes=limits.event_bytes, future=limits.future
-        )
 
     def decode(self, records: Sequence[RawRecord]) -> Decoded:
         """All rows of these records, which are in the order of the log within each partition."""
+        events = JsonChunks(self._reader, self._limits.future)
+        batches = ArrowChunks(
+            self._reader,
+            self._letters,
+            event_bytes=self._limits.event_bytes,
+            future=self._limits.future,
+        )
         rejected: list[DeadLetter] = []
         for record in records:
             try:
-                self._add(record)
+                self._add(record, events, batches)
             except RejectedEventError as error:
                 rejected.append(self._letters.letter(record, error))
-        chunks, letters = self._arrow.finish()
-        chunks += self._json.finish()
+        chunks, letters = batches.finish()
+        chunks += events.finish()
         rejected += letters
         chunks.sort(key=_place)
         rejected.sort(key=lambda letter: (letter.partition, letter.offset, letter.row or 0))
         return Decoded(chunks, rejected)
 
-    def _add(self, record: RawRecord) -> None:
+    def _add(self, record: RawRecord, events: JsonChunks, batches: ArrowChunks) -> None:
         value = record.value or b""
         sender = sender_of(record.headers)
         encoding = None
         try:
             if not value:
                 raise RejectedEventError("malformed", "", "the record is empty")
-            if len(value) > self._event_bytes:
+            if len(value) > self._limits.event_bytes:
                 raise RejectedEventError(
                     "oversized",
                     "",
-                    f"{len(value)} bytes; limits.event_bytes is {self._event_bytes}",
+                    f"{len(value)} bytes; limits.event_bytes is {self._limits.event_bytes}",
                 )
             encoding = encoding_of(record.headers, value)
             if encoding is Encoding.ARROW:
-                self._arrow.add(record, sender, value)
+                batches.add(record, sender, value)
             elif encoding is Encoding.CLOUDEVENT:
-                self._json.add(record, sender, cloud_event(value))
+                events.add(record, sender, cloud_event(value))
             else:
-                self._json.add(record, sender, json_event(value))
+                events.add(record, sender, json_event(value))
         except RejectedEventError:
             # How many rows a batch held that cannot be read nobody knows; a JSON event is one.
             if encoding in (Encoding.JSON, Encoding.CLOUDEVENT):
-                self._json.burn(record, sender)
+                events.burn(record, sender)
             raise
 
 

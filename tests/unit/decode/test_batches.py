@@ -291,9 +291,62 @@ def test_compressed_buffers(compression: str) -> None:
 
 
 def test_a_type_that_cannot_be_computed_takes_no_other_record_along() -> None:
-    good = {"ts": [NOW], "prediction": ["a"], "features.x": pa.array([{"y": 1}])}
-    sent = [arrow_record(good, {"model": "m"}, offset=i) for i in range(3)]
-    assert len(rows(decoder().decode(sent))) == 3
+    columns = {"ts": [NOW], "prediction": ["a"]}
+    lists = pa.RunEndEncodedArray.from_arrays([1], [[1]])  # pyarrow does not decode it
+    sent = [
+        arrow_record(columns | {"features.x": lists}, {"model": "m"}),
+        arrow_record(columns | {"features.x": lists}, {"model": "m"}, offset=1),
+        arrow_record(columns, {"model": "m"}, offset=2),
+    ]
+    decoded = decoder().decode(sent)
+    assert reasons(decoded) == [("malformed", "")] * 2
+    assert [chunk.offset.tolist() for chunk in decoded.chunks] == [[2]]
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.int32(), pa.uint64(), pa.uint8()])
+def test_the_column_seq_may_be_any_whole_number(kind: pa.DataType) -> None:
+    columns = {"ts": [NOW] * 2, "prediction": ["a"] * 2, "seq": pa.array([5, None], kind)}
+    decoded = decoder().decode([arrow_record(columns, {"model": "m", "origin": "o"})])
+    assert [row["seq"] for row in rows(decoded)] == [5, -1]
+
+
+def test_what_is_no_number_of_a_row_is_none() -> None:
+    for kind, values in ((pa.uint64(), [2**64 - 1, 2**63]), (pa.int64(), [-5, 2**63 - 1])):
+        columns = {"ts": [NOW] * 2, "prediction": ["a"] * 2, "seq": pa.array(values, kind)}
+        decoded = decoder().decode([arrow_record(columns, {"model": "m", "origin": "o"})])
+        assert [row["seq"] for row in rows(decoded)] == [-1, -1]
+    columns["seq"] = pa.array(["1", "2"])
+    decoded = decoder().decode(
+        [arrow_record(columns, {"model": "m"}, (("origin", b"o"), ("seq", b"8")))]
+    )
+    assert [row["seq"] for row in rows(decoded)] == [8, 9]
+
+
+def test_names_from_a_dictionary() -> None:
+    def encoded(values: list[str | None]) -> pa.Array:
+        return pa.array(values).dictionary_encode()
+
+    columns = {
+        "model": encoded(["a", "", "b", None]),
+        "version": encoded(["1", "2", None, "1"]),
+        "ts": [NOW] * 4,
+        "prediction": ["x"] * 4,
+        "id": encoded(["i", "j", None, "i"]),
+    }
+    decoded = decoder().decode([arrow_record(columns)])
+    found = [(row["model"], row["version"], row["id"]) for row in rows(decoded)]
+    assert found == [("a", "1", "i"), ("b", "unversioned", None)]
+    assert reasons(decoded) == [("no_model", "model")] * 2
+
+
+def test_a_float_as_text_is_as_short_as_a_float() -> None:
+    columns = {
+        "ts": [NOW] * 2,
+        "prediction": ["a"] * 2,
+        "segment.rate": pa.array([0.1, 2.0], pa.float32()),
+    }
+    decoded = decoder().decode([arrow_record(columns, {"model": "m"})])
+    assert [row["segments.rate"] for row in rows(decoded)] == ["'0.1'", "'2'"]
 
 
 def test_a_sliced_writer_batch_keeps_mixed_values_apart() -> None:
