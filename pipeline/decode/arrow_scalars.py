@@ -90,9 +90,9 @@ def names(
         return np.zeros(size, np.int32), (text,)
     if array.type.id in _TEXTS:
         column = to_column(plain(array))
-        if column.codes is not None and column.numbers is None and "" not in column.texts:
-            if (column.codes >= 0).all():
-                return column.codes, column.texts
+        codes, texts = column.codes, column.texts
+        if codes is not None and column.numbers is None and "" not in texts and codes.min() >= 0:
+            return codes, texts
     values = python_values(array, size)
     return encode_texts(faults.check([constant if v is None else v for v in values], check, ""))
 

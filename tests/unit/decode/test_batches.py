@@ -292,10 +292,11 @@ def test_compressed_buffers(compression: str) -> None:
 
 def test_a_type_that_cannot_be_computed_takes_no_other_record_along() -> None:
     columns = {"ts": [NOW], "prediction": ["a"]}
-    lists = pa.RunEndEncodedArray.from_arrays([1], [[1]])  # pyarrow does not decode it
+    # pyarrow reads this type, and cannot unpack it.
+    runs = pa.RunEndEncodedArray.from_arrays([1], pa.array(["x"]).dictionary_encode())
     sent = [
-        arrow_record(columns | {"features.x": lists}, {"model": "m"}),
-        arrow_record(columns | {"features.x": lists}, {"model": "m"}, offset=1),
+        arrow_record(columns | {"features.x": runs}, {"model": "m"}),
+        arrow_record(columns | {"features.x": runs}, {"model": "m"}, offset=1),
         arrow_record(columns, {"model": "m"}, offset=2),
     ]
     decoded = decoder().decode(sent)
@@ -316,9 +317,8 @@ def test_what_is_no_number_of_a_row_is_none() -> None:
         decoded = decoder().decode([arrow_record(columns, {"model": "m", "origin": "o"})])
         assert [row["seq"] for row in rows(decoded)] == [-1, -1]
     columns["seq"] = pa.array(["1", "2"])
-    decoded = decoder().decode(
-        [arrow_record(columns, {"model": "m"}, (("origin", b"o"), ("seq", b"8")))]
-    )
+    headers = (("origin", b"o"), ("seq", b"8"))
+    decoded = decoder().decode([arrow_record(columns, {"model": "m"}, headers)])
     assert [row["seq"] for row in rows(decoded)] == [8, 9]
 
 
