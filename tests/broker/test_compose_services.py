@@ -5,18 +5,22 @@ become free ones, and mounted files are copies; nothing else of the file changes
 """
 
 import json
+import os
 import re
+import shutil
+import time
 import urllib.error
 import urllib.request
 
 import pytest
+from alert_story import alert_event
 from compose_file import REPOSITORY, read_services
 from eventually import eventually
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import TopicPartition
 from kafka_server import free_ports
 
-from inferwatch.supervisor import Supervisor
+from inferwatch.supervisor import Program, Supervisor
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -38,13 +42,13 @@ class System:
         self.folder = folder
         self.services = read_services()
         ports = free_ports(5)
-        self.dashboard, self.model, self.proxy, self.admin, nobody = (
+        self.dashboard, self.model, self.proxy, self.admin, self.alertmanager = (
             f"127.0.0.1:{port}" for port in ports
         )
         self.addresses = {
             "kafka:19092": bootstrap,
             "redis:6379": redis_address,
-            "alertmanager:9093": nobody,
+            "alertmanager:9093": self.alertmanager,
             "0.0.0.0:8088": self.dashboard.replace("127.0.0.1", "0.0.0.0"),
             "0.0.0.0:9000": self.proxy,
             "127.0.0.1:9001": self.admin,
@@ -81,7 +85,7 @@ def get(address, path, **headers):
         return None, b""
 
 
-def test_our_services_come_up_as_the_file_says(real_kafka, redis_server, tmp_path):
+def test_our_services_come_up_as_the_file_says(real_kafka, redis_server, prefix, tmp_path):
     redis_address = re.sub(r"redis://|/0", "", redis_server.url)
     with Supervisor() as supervisor:
         system = System(supervisor, tmp_path, real_kafka.bootstrap, redis_address)
@@ -100,6 +104,11 @@ def test_our_services_come_up_as_the_file_says(real_kafka, redis_server, tmp_pat
         before = predictions(real_kafka.bootstrap)
         assert infer(system.proxy)["model_name"] == "flight-delay"
         eventually(lambda: predictions(real_kafka.bootstrap) > before)
+
+        if start_alertmanager(system):
+            event = alert_event(f"compose-{prefix}", at=int(time.time() * 1000))
+            publish_alert(real_kafka.bootstrap, event)
+            eventually(lambda: event["summary"] in known_alerts(system.alertmanager))
         assert supervisor.tend() == []
 
 
@@ -115,6 +124,36 @@ def infer(address):
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
+
+
+def start_alertmanager(system):
+    """Debian's Alertmanager with the file's config; False where there is none."""
+    found = shutil.which("prometheus-alertmanager")
+    if found is None:
+        assert os.environ.get("CI") != "true", "CI needs prometheus-alertmanager"
+        return False
+    argv = (
+        found,
+        f"--config.file={REPOSITORY / 'deploy' / 'alertmanager.yml'}",
+        f"--storage.path={system.folder / 'alertmanager'}",
+        f"--web.listen-address={system.alertmanager}",
+        "--cluster.listen-address=",
+    )
+    system.supervisor.start(Program("alertmanager", argv, log=system.log("alertmanager")))
+    system.supervisor.wait_ready(lambda: get(system.alertmanager, "/-/ready")[0] == 200, START_S)
+    return True
+
+
+def publish_alert(bootstrap, event):
+    producer = KafkaProducer(bootstrap_servers=bootstrap)
+    key = event["fingerprint"].encode()
+    producer.send("monitoring.alerts", json.dumps(event).encode(), key).get(timeout=20)
+    producer.close()
+
+
+def known_alerts(address):
+    _, body = get(address, "/api/v2/alerts")
+    return body.decode()
 
 
 def predictions(bootstrap):
