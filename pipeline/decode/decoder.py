@@ -35,8 +35,8 @@ class Decoder:
 
     Guarantee: each row of each record is in exactly one chunk or is one dead letter; a record that
     cannot be read at all is one dead letter. Deterministic, but for the dead letters' `at`.
-    Cost (benchmarks/decode.py prints it): about 0.1 µs a row of 20 features in batches of 1,024
-    rows, 7 µs a single JSON event.
+    Cost (benchmarks/decode.py prints it): about 0.25 µs a row of 20 features in batches of 1,024
+    rows, 8 to 11 µs a single JSON event.
 
     >>> from types import SimpleNamespace
     >>> limits = SimpleNamespace(event_bytes=1_048_576, future=300_000)
