@@ -29,10 +29,11 @@ class AlertsTopic:
         self._ends: dict[int, int] = {}
         self._first: set[int] = set()
 
-    def open(self, stored: Mapping[int, int]) -> dict[int, int]:
+    def open(self, stored: Mapping[int, int], *, history: bool) -> dict[int, int]:
         """Connect, and go to the stored position of each partition; where reading begins.
 
-        A partition without a position begins where the config's `start` says.
+        A partition without a position begins where the config's `start` says; with `history`, what
+        lies there already is marked as old.
 
         Raises:
             ServiceUnreachableError: the topic is not there.
@@ -51,7 +52,7 @@ class AlertsTopic:
         self._consumer.assign(parts)
         begins = self._by_number(self._consumer.beginning_offsets(parts))
         self._ends = self._by_number(self._consumer.end_offsets(parts))
-        self._first = {n for n in numbers if n not in stored}
+        self._first = {n for n in numbers if history and n not in stored}
         fresh = self._first_positions(parts, begins)
         positions: dict[int, int] = {}
         for part in parts:

@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 POLL_MS = 300
 IDLE_S = 0.5
+COMPARE_MS = 1_000
 LONGEST_BACKOFF_S = 15.0
 # Ends within 5 s of a signal: what is on its way gets most of it.
 LAST_SENDS_S = 3.0
@@ -64,6 +65,8 @@ class Notifier:
             self._store, settings.notify, tree, self._channels, self._clock, self._log_delivery
         )
         self._topic = AlertsTopic(settings)
+        self._position: dict[int, int] = {}
+        self._compared_at = 0
         self._stop = asyncio.Event()
         self._caught_up = asyncio.Event()
         self._wake = asyncio.Event()
@@ -106,20 +109,46 @@ class Notifier:
                 continue
             if records:
                 await self._file(records)
+            if await self._has_lost():
+                _log.warning("Redis came back without its last writes; reading alerts again")
+                opened = False
+                continue
             if not self._caught_up.is_set() and await asyncio.to_thread(self._topic.caught_up):
                 self._caught_up.set()
 
     async def _open(self) -> bool:
         stored = await self._store.positions()
-        positions = await asyncio.to_thread(self._topic.open, stored)
+        # What Redis has lost since is no news, but no history either: it is told again as it was.
+        history = not self._position
+        positions = await asyncio.to_thread(self._topic.open, stored, history=history)
         # Noted at once: after a restart nothing that comes later is taken for history.
-        await self._store.move_to(positions, back=True)
+        made_anew = {n: at for n, at in positions.items() if at < stored.get(n, 0)}
+        await self._store.move_to(made_anew, back=True)
+        await self._store.move_to(positions)
+        self._position = positions
         _log.info("reading alerts from %s", positions)
         return True
 
+    async def _has_lost(self) -> bool:
+        """Whether Redis holds less than it once took: it crashed, failed over, or was emptied.
+
+        What it lost is read again; what it still has is filed once only.
+        """
+        now = self._clock.now()
+        if now < self._compared_at + COMPARE_MS:
+            return False
+        stored = await self._patiently("Redis", self._store.positions)
+        self._compared_at = now
+        return stored is not None and any(
+            stored.get(n, -1) < offset for n, offset in self._position.items()
+        )
+
     async def _file(self, records: list[Record]) -> None:
         async def take() -> int:
-            return await self._intake.take(records, self._clock.now())
+            new = await self._intake.take(records, self._clock.now())
+            for record in records:
+                self._position[record.partition] = record.offset + 1
+            return new
 
         if await self._patiently("Redis", take):
             self._wake.set()

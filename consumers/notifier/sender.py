@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from redis.exceptions import RedisError
+
 from consumers.notifier.channels.build import BoundChannel, ChannelKey
 from consumers.notifier.channels.interface import Permanent, Retryable
 from consumers.notifier.clock import Clock
@@ -23,6 +25,7 @@ from consumers.notifier.stages.retry import given_up, next_try
 from consumers.notifier.stages.route import Route
 from consumers.notifier.stages.silence import Silencer
 from consumers.notifier.store.interface import Claim, Store
+from inferwatch.errors import StateFormatError
 from inferwatch.settings.notify import NotifySettings
 
 _log = logging.getLogger(__name__)
@@ -74,13 +77,20 @@ class Sender:
         self._clock = clock
         self._log_delivery = log_delivery
         self._table = TimeTable(notify.intervals())
+        self._fatal: StateFormatError | None = None
         self._in_flight: Counter[ChannelKey] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         longest = max((b.settings.timeout for b in channels.values()), default=0)
         self._lease = max(LEASE_MS, longest + 5_000)
 
     async def sweep(self) -> int:
-        """Start work on all lanes that are due now; how many were started."""
+        """Start work on all lanes that are due now; how many were started.
+
+        Raises:
+            StateFormatError: a newer version wrote the state of a lane.
+        """
+        if self._fatal is not None:
+            raise self._fatal
         room = IN_FLIGHT - len(self._tasks)
         if room <= 0:
             return 0
@@ -120,10 +130,12 @@ class Sender:
         try:
             loaded = await self._store.load(claim)
             await self._flush(claim, *loaded, holders)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
+        except StateFormatError as error:
+            self._fatal = error
+        except (RedisError, OSError) as error:
             # The lane comes due again when its claim has run out.
+            _log.warning("Redis does not answer (%s); a group of alerts waits", error)
+        except Exception:
             _log.exception("a group of alerts could not be worked on; it is tried again")
 
     async def _flush(

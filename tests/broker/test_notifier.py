@@ -242,3 +242,53 @@ def test_a_kind_of_receiver_that_is_not_there_yet_ends_with_2(configure, tmp_pat
     )
     assert said.returncode == 2
     assert "receiver 'ops': this version does not send to apprise_configs" in said.stderr
+
+
+def test_it_outlives_an_absence_of_redis_and_of_kafka(
+    alerts, configure, tmp_path, redis_server, kafka_server
+):
+    if not kafka_server.real:
+        pytest.skip("the stand-in keeps nothing over a restart")
+    with HttpReceiver() as hook:
+        configure([{"name": "ops", "webhook_configs": [{"url": hook.url}]}])
+        with Process(tmp_path) as notifier:
+            eventually(lambda: "reading alerts from" in notifier.log.read_text())
+            redis_server.kill()
+            try:
+                alerts(alert_event("while redis was away", label_alertname="1"))
+                eventually(lambda: "Redis does not answer" in notifier.log.read_text())
+            finally:
+                redis_server.start()
+            eventually(lambda: told(hook) == [("while redis was away", "firing")])
+            kafka_server.kill()
+            kafka_server.start()
+            alerts(alert_event("after kafka was away", label_alertname="2"))
+            eventually(lambda: ("after kafka was away", "firing") in told(hook), 40)
+            assert notifier.stop() < 5
+        assert "Traceback" not in notifier.log.read_text()
+
+
+def test_when_redis_was_emptied_the_open_incident_still_ends(
+    alerts, configure, tmp_path, redis_server, prefix
+):
+    import redis
+
+    plain = redis.Redis.from_url(redis_server.url)
+    with HttpReceiver() as hook:
+        configure([{"name": "ops", "webhook_configs": [{"url": hook.url}]}])
+        with Process(tmp_path) as notifier:
+            eventually(lambda: "reading alerts from" in notifier.log.read_text())
+            alerts(alert_event("i1"), alert_event("i2", label_alertname="2"))
+            alerts(alert_event("i2", "resolved", label_alertname="2"))
+            eventually(lambda: len(told(hook)) == 3)
+            plain.delete(*plain.scan_iter(f"{prefix}*"))
+            eventually(lambda: "came back without" in notifier.log.read_text())
+            alerts(alert_event("i1", "resolved"))
+            eventually(lambda: ("i1", "resolved") in told(hook))
+    plain.close()
+    # What was told before may come again, but only with the id that it had.
+    ids = {}
+    for post in hook.posts:
+        (alert,) = json.loads(post.body)["alerts"]
+        key = (alert["incident"], alert["event"]["status"])
+        assert ids.setdefault(key, post.headers["webhook-id"]) == post.headers["webhook-id"]

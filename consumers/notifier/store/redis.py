@@ -5,6 +5,7 @@ Keys are `<prefix>inferwatch:notifier:{n}:…`; every value begins with its form
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -32,6 +33,8 @@ from consumers.notifier.transition import transition_from_json
 DAY_MS = 86_400_000
 # An incident may stay open for long, and its end has to find the lanes of its begin.
 OPEN_TTL_MS = 365 * DAY_MS
+# A client of redis-py has 100 connections and fails beyond; hundreds of lanes are busy at once.
+CONNECTIONS = 32
 # Longer than the alerts topic keeps a record by default, so that none is acted on twice.
 OVER_TTL_MS = 14 * DAY_MS
 
@@ -47,6 +50,7 @@ class RedisStore:
         self._redis: Any = redis
         self._root = f"{prefix}inferwatch:notifier:{{n}}:"
         self._owner = uuid.uuid4().hex
+        self._room = asyncio.Semaphore(CONNECTIONS)
         self._tokens = count(1)
         self._file = redis.register_script(scripts.FILE)
         self._claim = redis.register_script(scripts.CLAIM)
@@ -74,7 +78,7 @@ class RedisStore:
         """See `Store`."""
         if not filings:
             return []
-        async with self._redis.pipeline(transaction=False) as pipe:
+        async with self._room, self._redis.pipeline(transaction=False) as pipe:
             for filing in filings:
                 await self._file(
                     keys=[
@@ -128,7 +132,7 @@ class RedisStore:
 
     async def load(self, claim: Claim) -> tuple[Lane | None, Address, list[Arrival]]:
         """See `Store`."""
-        async with self._redis.pipeline(transaction=True) as pipe:
+        async with self._room, self._redis.pipeline(transaction=True) as pipe:
             pipe.get(self._key("lane", claim.lane))
             pipe.lrange(self._key("inbox", claim.lane), 0, 999)
             state, entries = await pipe.execute()
@@ -150,24 +154,23 @@ class RedisStore:
         keep_for: int | None = None,
     ) -> bool:
         """See `Store`."""
-        saved = await self._save(
-            keys=self._lane_keys(claim),
-            args=[
-                claim.token,
-                claim.lane,
-                lane_to_json(lane),
-                used,
-                "" if due is None else due,
-                due_if_more,
-                "" if keep_for is None else keep_for,
-                OPEN_TTL_MS if lane.alerts else OVER_TTL_MS,
-            ],
-        )
-        return bool(saved)
+        args: list[Any] = [
+            claim.token,
+            claim.lane,
+            lane_to_json(lane),
+            used,
+            "" if due is None else due,
+            due_if_more,
+            "" if keep_for is None else keep_for,
+            OPEN_TTL_MS if lane.alerts else OVER_TTL_MS,
+        ]
+        async with self._room:
+            return bool(await self._save(keys=self._lane_keys(claim), args=args))
 
     async def drop(self, claim: Claim) -> None:
         """See `Store`."""
-        await self._drop(keys=self._lane_keys(claim), args=[claim.token, claim.lane])
+        async with self._room:
+            await self._drop(keys=self._lane_keys(claim), args=[claim.token, claim.lane])
 
     def _lane_keys(self, claim: Claim) -> list[str]:
         return [
