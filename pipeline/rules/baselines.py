@@ -114,6 +114,10 @@ class Past:
     rolling: dict[str, Rolling] = field(default_factory=dict)
     values: dict[str, list[float]] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        """Whether anything is remembered."""
+        return bool(self.previous or self.values)
+
     def look_up(self, metric: str, baseline: Baseline) -> float | None:
         """The baseline of the metric, for `previous` and `rolling`."""
         if baseline.kind == "previous":

@@ -38,6 +38,11 @@ class Watch:
     labels: Mapping[str, str] = field(default_factory=dict)
     runbook_url: str | None = None
 
+    @property
+    def key(self) -> str:
+        """What its state is kept under; like the fingerprint, of name and metric."""
+        return f"{self.name}/{self.metric}"
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

@@ -1,7 +1,8 @@
 """The calm past of one model, kept small: what diagnosis compares a bad window with.
 
-Bounds: of the whole model 12 windows a version, of a segment the levels of 4. They are thinned
-as they age, so that the oldest reaches far back while the newest are close together.
+Bounds: the levels of 12 windows of a whole version, of 2 of a segment; where there is no reference
+to compare with, 4 whole windows too. They are thinned as they age, so that the oldest reaches far
+back while the newest are close together.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
-from inferwatch.events.json_codec import from_plain, window_to_dict
+from inferwatch.events.json_codec import window_from_json, window_to_json
 from inferwatch.events.window import WindowResult
 from pipeline.diagnosis.view import Levels, Neighbour
 from pipeline.rules.detector import Part
 from pipeline.rules.levels import levels_of
 
 WHOLE = 12
-SEGMENT = 4
+SEGMENT = 2
+KEPT_WINDOWS = 4
 MAX_VERSIONS = 32
 
 
@@ -45,12 +47,13 @@ class History:
 
     Attributes:
         shelves: by (version, segment, part).
-        windows: whole calm windows by version; they are the `before` of a diagnosis.
+        windows: calm windows by version, (end, JSON): the `before` of a diagnosis without a
+            reference. They are parsed only then, which is seldom.
         first_seen: by version, the end of its first window.
     """
 
     shelves: dict[tuple[str, str | None, str], Shelf] = field(default_factory=dict)
-    windows: dict[str, list[WindowResult]] = field(default_factory=dict)
+    windows: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
     first_seen: dict[str, int] = field(default_factory=dict)
 
     def remember(self, result: WindowResult, part: Part, *, calm: bool) -> None:
@@ -65,15 +68,18 @@ class History:
         limit = WHOLE if result.segment is None else SEGMENT
         shelf.calm.append((result.end, levels))
         _thin(shelf.calm, [end for end, _ in shelf.calm], limit)
-        if result.segment is None and part == "final" and result.rows:
+        if result.segment is None and part == "final" and result.rows and not result.reference:
             kept = self.windows.setdefault(result.version, [])
-            kept.append(replace(result, quality=None))
-            _thin(kept, [w.end for w in kept], WHOLE)
+            kept.append((result.end, window_to_json(replace(result, quality=None))))
+            _thin(kept, [end for end, _ in kept], KEPT_WINDOWS)
         self._bound()
 
     def before(self, version: str, until: int) -> WindowResult | None:
         """The last calm window of the whole version that ended by then."""
-        return next((w for w in reversed(self.windows.get(version, [])) if w.end <= until), None)
+        for end, stored in reversed(self.windows.get(version, [])):
+            if end <= until:
+                return window_from_json(stored)
+        return None
 
     def usual(self, version: str, segment: str | None, until: int) -> Levels:
         """The usual levels, of both parts, before that time."""
@@ -133,7 +139,7 @@ class History:
                 [*key, [list(c) for c in shelf.calm], shelf.latest and list(shelf.latest)]
                 for key, shelf in self.shelves.items()
             ],
-            "windows": {v: [window_to_dict(w) for w in kept] for v, kept in self.windows.items()},
+            "windows": {v: [list(w) for w in kept] for v, kept in self.windows.items()},
             "first_seen": dict(self.first_seen),
         }
 
@@ -147,7 +153,7 @@ class History:
                 None if latest is None else (latest[0], dict(latest[1])),
             )
         for version, windows in plain["windows"].items():
-            history.windows[version] = [from_plain(WindowResult, w) for w in windows]
+            history.windows[version] = [(end, stored) for end, stored in windows]
         return history
 
 

@@ -102,6 +102,11 @@ class Track:
             self.current.trim(end - retention)
         return moved
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost without it."""
+        return self.machine.phase is Phase.QUIET and not self.closed
+
     def expire(self, clock: int, patience: int) -> bool:
         """End an incident whose windows stopped coming; whether there was one."""
         last = self.machine.last_end

@@ -35,6 +35,9 @@ REFINED_WINDOWS = 5
 SILENT_WINDOWS = 30
 """An incident whose version or segment has no window for so long, while others have, ends."""
 
+MAX_STREAMS = 8_192
+"""Parts, versions, segments and windows that are known before the old ones are forgotten."""
+
 Thing = tuple[str, str, str | None]
 """What a track is about: detector, version, segment."""
 
@@ -96,6 +99,8 @@ class ModelWatch:
         if result.window == self._smallest.text:
             calm = calm and not self._has_open(result)
             self._history.remember(result, part, calm=calm)
+        if len(self._judged) > MAX_STREAMS:
+            self._forget(result.end)
         return alerts + self._expire(result, part)
 
     def snapshot(self) -> dict[str, Any]:
@@ -103,7 +108,7 @@ class ModelWatch:
         return {
             "format": FORMAT,
             "tracks": [[*thing, track.as_plain()] for thing, track in self._tracks.items()],
-            "pasts": [[*thing, past.as_plain()] for thing, past in self._pasts.items()],
+            "pasts": [[*thing, past.as_plain()] for thing, past in self._pasts.items() if past],
             "judged": [[*stream, end] for stream, end in self._judged.items()],
             "history": self._history.as_plain(),
         }
@@ -119,16 +124,16 @@ class ModelWatch:
                 f"the stored rule state of model {self._model.name!r} has format "
                 f"{state['format']}, this version reads up to {FORMAT}: run the newer version"
             )
-        names = {d.watch.name for d in self._detectors}
+        known = {d.watch.key for d in self._detectors}
         self._tracks = {
-            (name, version, segment): Track.from_plain(plain)
-            for name, version, segment, plain in state["tracks"]
-            if name in names
+            (key, version, segment): Track.from_plain(plain)
+            for key, version, segment, plain in state["tracks"]
+            if key in known
         }
         self._pasts = {
-            (name, version, segment): Past.from_plain(plain)
-            for name, version, segment, plain in state["pasts"]
-            if name in names
+            (key, version, segment): Past.from_plain(plain)
+            for key, version, segment, plain in state["pasts"]
+            if key in known
         }
         self._judged = {
             (part, version, segment, window): end
@@ -139,8 +144,12 @@ class ModelWatch:
     def _bind(self, rules: Sequence[RuleSettings] | None) -> list[Detector]:
         if rules is None:
             return builtin_detectors(self._model)
-        bound = (bind(rule, self._model) for rule in rules)
-        return [detector for detector in bound if detector is not None]
+        bound: dict[str, Detector] = {}
+        for rule in rules:
+            detector = bind(rule, self._model)
+            if detector is not None:
+                bound.setdefault(detector.watch.key, detector)
+        return list(bound.values())
 
     def _find_warnings(self, rules: Sequence[RuleSettings]) -> tuple[str, ...]:
         known = {w.text for w in self._model.windows}
@@ -150,6 +159,13 @@ class ModelWatch:
             f"{self._model.name!r} ({listed}); add it to the model's windows"
             for d in self._detectors
             if d.watch.window not in known
+        ]
+        bound = [(r.name, r.metric) for r in rules if bind(r, self._model) is not None]
+        found += [
+            f"rule {name!r} is given more than once for model {self._model.name!r} and metric "
+            f"{metric}: only the first is judged; give each a name of its own"
+            for name, metric in dict.fromkeys(bound)
+            if bound.count((name, metric)) > 1
         ]
         found += [
             f"rule {rule.name!r}: objectives (slo) are not judged by this version"
@@ -161,16 +177,16 @@ class ModelWatch:
     def _case(
         self, detector: Detector, result: WindowResult, reference: ReferenceProfile | None
     ) -> Case:
-        name, segment = detector.watch.name, result.segment
-        past = self._pasts.setdefault((name, result.version, segment), Past())
+        key, segment = detector.watch.key, result.segment
+        past = self._pasts.setdefault((key, result.version, segment), Past())
         beside = (
-            None if detector.beside is None else self._pasts.get((name, detector.beside, segment))
+            None if detector.beside is None else self._pasts.get((key, detector.beside, segment))
         )
         return Case(self._model, result, reference, past, beside)
 
     def _take(self, detector: Detector, case: Case, verdict: Verdict) -> list[Alert]:
         result, watch = case.result, detector.watch
-        thing = (watch.name, result.version, result.segment)
+        thing = (watch.key, result.version, result.segment)
         track = self._tracks.get(thing)
         if track is None:
             if verdict.state is not State.BREACHED:
@@ -178,6 +194,8 @@ class ModelWatch:
             track = self._tracks[thing] = Track()
         episode = track.current
         moved = track.judge(verdict, result.end, watch.timing, self._retention)
+        if track.is_idle:
+            del self._tracks[thing]
         if moved is Moved.FIRED:
             assert track.current is not None
             return [self._fire(detector, case, verdict, track)]
@@ -234,7 +252,7 @@ class ModelWatch:
         alerts = []
         for detector in self._detectors:
             watch = detector.watch
-            track = self._tracks.get((watch.name, result.version, result.segment))
+            track = self._tracks.get((watch.key, result.version, result.segment))
             if watch.part != part or watch.window != result.window or track is None:
                 continue
             held = track.held(result.end)
@@ -256,6 +274,13 @@ class ModelWatch:
             if version == result.version and segment in (None, result.segment)
         )
 
+    def _forget(self, clock: int) -> None:
+        """Drop what is known of versions and segments that can't be revised any more."""
+        oldest = clock - 2 * self._retention
+        self._judged = {stream: end for stream, end in self._judged.items() if end >= oldest}
+        alive = {(version, segment) for _, version, segment, _ in self._judged}
+        self._pasts = {thing: past for thing, past in self._pasts.items() if thing[1:] in alive}
+
     def _expire(self, result: WindowResult, part: Part) -> list[Alert]:
         """End incidents of versions and segments that have no windows any more."""
         alerts = []
@@ -264,9 +289,9 @@ class ModelWatch:
             if watch.part != part or watch.window != result.window:
                 continue
             patience = max(SILENT_WINDOWS * watch.timing.size, watch.timing.keep)
-            for (name, *_), track in self._tracks.items():
+            for (key, *_), track in self._tracks.items():
                 episode = track.current
-                if name == watch.name and track.expire(result.end, patience):
+                if key == watch.key and track.expire(result.end, patience):
                     assert episode is not None
                     alerts.append(compose.fall_silent(watch, episode, result))
         return alerts

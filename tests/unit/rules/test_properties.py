@@ -148,4 +148,4 @@ def test_a_newer_format_is_refused_and_old_rules_are_dropped():
         watch().restore({**state, "format": 2})
     fewer = watch(RULES[:1])
     fewer.restore(state)
-    assert {name for name, *_ in fewer.snapshot()["tracks"]} == {"low"}
+    assert {name for name, *_ in fewer.snapshot()["tracks"]} == {"low/quality.accuracy"}

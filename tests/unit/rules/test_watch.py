@@ -153,6 +153,21 @@ def test_a_rule_is_judged_on_its_window():
     assert "window 7m is none of model" in watch_of(rule(window="7m")).warnings[0]
 
 
+def test_a_rule_that_is_given_twice_is_judged_once_and_said():
+    watch = watch_of(rule(), rule(when="< 0.5"), rule(name="other"))
+    assert tell(watch, [accuracy(0, 0.4)]) == [(0, "firing")] * 2
+    (warning,) = watch.warnings
+    assert "'accuracy-low' is given more than once" in warning
+
+
+def test_quiet_things_leave_nothing_behind():
+    watch = ModelWatch(MadeModel(), [rule()], retention_ms=10 * MINUTE)
+    assert tell(watch, series([0.7, 0.9])) == [(0, "firing"), (1, "resolved")]
+    assert watch.snapshot()["tracks"]
+    assert tell(watch, [accuracy(i, 0.9) for i in range(2, 20)]) == []
+    assert watch.snapshot()["tracks"] == []
+
+
 DROPS = [
     ("drop > 0.05", [0.90, 0.86, 0.84], [(2, "firing")]),
     ("drop > 10%", [0.90, 0.82, 0.80], [(2, "firing")]),
