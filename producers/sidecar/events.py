@@ -8,6 +8,7 @@ exchange, and never goes back from event to event.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from inferwatch.events.latency import Latency
 from inferwatch.events.prediction import Prediction
@@ -46,7 +47,7 @@ class EventMaker:
     ) -> None:
         """Read the rules of the config once."""
         self._settings = settings
-        self._model_settings = model_settings
+        self._model_settings = lru_cache(maxsize=1024)(model_settings)
         self._counters = counters
         self._redactor = Redactor(settings.features, settings.redact)
         self._segmenter = Segmenter(settings.segments)
@@ -103,9 +104,9 @@ class EventMaker:
 
     def _names(self, model: str, decoded: DecodedExchange) -> Sequence[str]:
         inputs = decoded.inputs or ()
-        width = max(map(len, inputs), default=0)
         if decoded.names is not None:
             return decoded.names[:MOST_COLUMNS]
+        width = max(map(len, inputs), default=0)
         known = (
             self._settings.features.names,
             self._learned.get((model, decoded.version), ()),
@@ -114,7 +115,7 @@ class EventMaker:
         for names in known:
             if len(names) == width:
                 return names
-        return [f"f{column}" for column in range(min(width, MOST_COLUMNS))]
+        return _numbered(min(width, MOST_COLUMNS))
 
     def _is_unread(self, decoded: DecodedExchange) -> bool:
         """Whether something is to be hidden whose values nobody could read."""
@@ -170,7 +171,7 @@ class EventMaker:
         rows: list[dict[str, Value]],
         secrets: list[str],
     ) -> list[Prediction]:
-        outputs = {n: items for n, items in decoded.outputs.items() if not self._redactor.hides(n)}
+        outputs = self._redactor.without_hidden(decoded.outputs)
         if not outputs:
             raise UndecodableError("redacted" if decoded.outputs else "no_outputs")
         scored = read_outputs(outputs, len(rows), self._model_settings(latency.model))
@@ -179,7 +180,7 @@ class EventMaker:
         share = self._settings.sample.predictions
         ids = row_ids(latency.id, len(rows))
         for features, answer, row_id in zip(rows, scored, ids, strict=True):
-            if not keeps(row_id, share):
+            if share < 1 and not keeps(row_id, share):
                 self._counters.add("rows_sampled_out_total")
                 continue
             prediction = answer.prediction
@@ -194,7 +195,7 @@ class EventMaker:
                     id=row_id,
                     features=features,
                     prediction=prediction,
-                    scores={c: s for c, s in answer.scores.items() if not self._redactor.hides(c)},
+                    scores=self._redactor.without_hidden(answer.scores),
                     segment={**segments, **of_row} if of_row else segments,
                 )
             )
@@ -206,6 +207,11 @@ class EventMaker:
             for key, value in self._segmenter.of_request(exchange).items()
             if not self._redactor.hides(key)
         }
+
+
+@lru_cache(maxsize=256)
+def _numbered(width: int) -> tuple[str, ...]:
+    return tuple(f"f{column}" for column in range(width))
 
 
 def _succeeded(exchange: Exchange) -> bool:

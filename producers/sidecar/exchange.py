@@ -46,10 +46,17 @@ class Message:
     ended: float = 0.0
     first_body: float | None = None
     complete: bool = False
+    _by_name: dict[bytes, bytes] | None = None
 
     def header(self, name: bytes) -> str | None:
-        """The first header of that name (given in lower case), None when there is none."""
-        return header(self.headers, name)
+        """The first header of that name (given in lower case), None when there is none.
+
+        The names are looked through once; so ask only when the head is whole.
+        """
+        if self._by_name is None:
+            self._by_name = {key.lower(): value for key, value in reversed(self.headers)}
+        value = self._by_name.get(name)
+        return None if value is None else value.decode("latin-1").strip()
 
 
 @dataclass(slots=True)

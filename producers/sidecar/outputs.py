@@ -9,6 +9,7 @@ the highest. Classes are named by the config (`models[].classes`), else by their
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from inferwatch.events.prediction import FeatureValue
@@ -39,6 +40,9 @@ PREDICTION_NAMES = (
 )
 
 
+_NUMBERS = {int, float}
+
+
 class Scored(NamedTuple):
     """One row's answer."""
 
@@ -59,11 +63,7 @@ def read_outputs(
     >>> read_outputs({"label": [2], "probabilities": [[0.1, 0.2, 0.7]]}, 1, model)
     [Scored(prediction=2, scores={'0': 0.1, '1': 0.2, '2': 0.7})]
     """
-    scores_name = _named(outputs, SCORE_NAMES)
-    others = {name: items for name, items in outputs.items() if name != scores_name}
-    prediction_name = _named(others, PREDICTION_NAMES)
-    if prediction_name is None:
-        prediction_name = next(iter(others), None)
+    prediction_name, scores_name = _roles(tuple(outputs))
     if prediction_name is None and scores_name is None:
         raise UndecodableError("no_outputs")
     predictions = [None] * rows if prediction_name is None else outputs[prediction_name]
@@ -95,12 +95,21 @@ def _is_probability(prediction: Value) -> bool:
 
 
 def _by_class(scores: Value, classes: Sequence[str]) -> dict[str, float]:
-    if isinstance(scores, Mapping):
-        return {str(name): s for name, s in scores.items() if _is_number(s)}
     if isinstance(scores, list):
-        names = classes if len(classes) == len(scores) else map(str, range(len(scores)))
-        return {name: s for name, s in zip(names, scores, strict=True) if _is_number(s)}
-    return {"": scores} if _is_number(scores) else {}
+        names = classes if len(classes) == len(scores) else _indices(len(scores))
+        named = dict(zip(names, scores, strict=True))
+    elif isinstance(scores, Mapping):
+        named = {str(name): score for name, score in scores.items()}
+    else:
+        named = {"": scores}
+    if set(map(type, named.values())) <= _NUMBERS:
+        return named
+    return {name: score for name, score in named.items() if type(score) in _NUMBERS}
+
+
+@lru_cache(maxsize=256)
+def _indices(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
 
 
 def _best(scores: Mapping[str, float], model: ModelSettings) -> FeatureValue:
@@ -119,10 +128,14 @@ def _from_positive(score: float, model: ModelSettings) -> FeatureValue:
     return positive if score >= 0.5 else negative
 
 
-def _named(outputs: Mapping[str, Sequence[Value]], names: Sequence[str]) -> str | None:
-    lower = {name.lower(): name for name in outputs}
-    return next((lower[name] for name in names if name in lower), None)
+@lru_cache(maxsize=1024)
+def _roles(names: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """Which output is the prediction, and which one is its scores."""
+    scores = _first(names, SCORE_NAMES)
+    others = [name for name in names if name != scores]
+    return _first(others, PREDICTION_NAMES) or next(iter(others), None), scores
 
 
-def _is_number(value: Value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _first(names: Sequence[str], wanted: Sequence[str]) -> str | None:
+    lower = {name.lower(): name for name in names}
+    return next((lower[name] for name in wanted if name in lower), None)

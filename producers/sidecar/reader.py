@@ -11,7 +11,8 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache
 from threading import Event, Thread
 
 from inferwatch.events.kinds import Kind
@@ -31,7 +32,11 @@ GATHER_S = 0.02
 # What an exchange costs beside its bodies: its two heads and its objects.
 EXCHANGE_OVERHEAD = 4096
 # Pure Python in this thread must give the event loop its turn sooner than after the usual 5 ms.
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.00005
+
+# Exchanges, or prediction rows, whose events are handed over together.
+CHUNK = 32
+CHUNK_ROWS = 256
 
 _LOST = ("oversized", "queue_full")
 
@@ -56,6 +61,10 @@ class Reader:
         self._counters = counters
         self._body_limit = body_limit
         self._seen = seen
+        self._exchanges = cache(lambda name: counters.count("exchanges_total", protocol=name))
+        self._latencies: list[Latency] = []
+        self._predictions: list[Prediction] = []
+        self._read_bytes = 0
         self._queue: deque[Exchange] = deque()
         self._wake = Event()
         self._closing = False
@@ -93,31 +102,44 @@ class Reader:
             self._wake.clear()
             while self._queue:
                 self._read(self._queue.popleft())
+                if len(self._latencies) >= CHUNK or len(self._predictions) >= CHUNK_ROWS:
+                    self._hand_over()
+            self._hand_over()
             if self._closing:
                 return
 
     def _read(self, exchange: Exchange) -> None:
         try:
-            self._publish(exchange)
+            self._make_events(exchange)
         except Exception:
             # The last net: a defect of ours costs this one exchange.
             self._counters.add("tap_errors_total", where="reader")
             log.exception("an exchange could not be read; the traffic is not affected")
-        finally:
-            self._budget.give(exchange.held + EXCHANGE_OVERHEAD)
+        self._read_bytes += exchange.held + EXCHANGE_OVERHEAD
 
-    def _publish(self, exchange: Exchange) -> None:
+    def _hand_over(self) -> None:
+        """Publish a chunk's events together, and give back what their exchanges held."""
+        latencies, self._latencies = self._latencies, []
+        predictions, self._predictions = self._predictions, []
+        self._budget.give(self._read_bytes)
+        self._read_bytes = 0
+        if latencies:
+            self._sink.publish(Kind.LATENCY, latencies)
+        if predictions:
+            self._sink.publish(Kind.PREDICTION, predictions)
+
+    def _make_events(self, exchange: Exchange) -> None:
         protocol = exchange.protocol
         assert protocol is not None
-        self._counters.add("exchanges_total", protocol=protocol.name)
+        self._exchanges(protocol.name).value += 1
         latency: Latency | None = None
-        predictions: Sequence[Prediction] = ()
         try:
             decoded = protocol.decode(exchange, self._bodies(exchange))
             if isinstance(decoded, LearnedNames):
                 self._maker.learn(decoded)
                 return
             latency, predictions = self._maker.make(exchange, decoded, whole=True)
+            self._predictions += predictions
         except (UndecodableError, ContentError) as error:
             if protocol.is_inference:
                 self._lose(exchange, error.reason)
@@ -132,11 +154,9 @@ class Reader:
         if latency is None:
             latency = self._maker.latency_only(exchange)
         if latency is not None:
-            self._sink.publish(Kind.LATENCY, [latency])
+            self._latencies.append(latency)
             if latency.status is not None and latency.status < 300:
                 self._seen(latency)
-        if predictions:
-            self._sink.publish(Kind.PREDICTION, predictions)
 
     def _lose(self, exchange: Exchange, reason: str) -> None:
         """Count a payload that gives no prediction; what was lost for want of room is a hole."""

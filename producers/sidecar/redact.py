@@ -11,10 +11,13 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import TypeVar
 
 from inferwatch.events.canonical import value_text
 from inferwatch.settings.sidecar import SidecarFeatureSettings
 from producers.sidecar.protocols.protocol import Value
+
+T = TypeVar("T")
 
 MASK = "[redacted]"
 # A value of one or two characters stands in any text by chance.
@@ -61,6 +64,12 @@ class Redactor:
                 kept[name] = None
         # The longest first: one that holds another must not leave its rest behind.
         return kept, sorted(secrets, key=len, reverse=True)
+
+    def without_hidden(self, named: Mapping[str, T]) -> Mapping[str, T]:
+        """Outputs or scores without those whose names are redacted."""
+        if not self._redact:
+            return named
+        return {name: value for name, value in named.items() if not self.hides(name)}
 
     def scrub(self, text: str, secrets: Iterable[str]) -> str:
         """The text without those values."""

@@ -13,10 +13,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from producers.budget import ByteBudget
-from producers.counters import Counters
+from producers.counters import Count, Counters
 from producers.sidecar.exchange import Exchange, Message
 from producers.sidecar.http1 import NotHttpError, RequestReader, ResponseReader, Tunnel
 from producers.sidecar.protocols.protocol import WireProtocol
@@ -45,6 +45,12 @@ class TapRules:
     reserve: int = 0
     mint: Callable[[Exchange], str | None] | None = None
     wall_ms: Callable[[], int] = lambda: int(time.time() * 1000)
+    by_status: list[Count] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look the counters up once."""
+        counts = [self.counters.count("requests_total", status=f"{n}xx") for n in range(10)]
+        object.__setattr__(self, "by_status", counts)
 
 
 class Tap:
@@ -191,8 +197,7 @@ class Tap:
             # Answered before it was sent to the end: what is still to come is not its own any more.
             self._requests.detach(exchange)
             exchange.request.cut = exchange.request.cut or "unfinished"
-        family = f"{exchange.status // 100}xx" if exchange.status else "none"
-        self._rules.counters.add("requests_total", status=family)
+        self._rules.by_status[(exchange.status or 0) // 100 % 10].value += 1
         if exchange.protocol is None:
             self.forget_body(exchange.request)
             self.forget_body(exchange.response)

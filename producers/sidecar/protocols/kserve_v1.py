@@ -81,15 +81,15 @@ def _inputs(request: Mapping[str, Any]) -> tuple[list[str] | None, list[list[Val
     columns = request.get("inputs")
     if isinstance(columns, list):
         return _named_rows(columns)
-    if isinstance(columns, Mapping) and columns:
+    if isinstance(columns, dict) and columns:
         return _transposed(columns)
     raise UndecodableError("no_instances")
 
 
 def _named_rows(instances: Sequence[Any]) -> tuple[list[str] | None, list[list[Value]]]:
-    if not any(isinstance(row, Mapping) for row in instances):
+    if not any(isinstance(row, dict) for row in instances):
         return None, [_flat(row) if isinstance(row, list) else [row] for row in instances]
-    flat = [_without_binary(row) if isinstance(row, Mapping) else {} for row in instances]
+    flat = [_without_binary(row) if isinstance(row, dict) else {} for row in instances]
     names = list(dict.fromkeys(name for row in flat for name in row))
     return names, [[row.get(name) for name in names] for row in flat]
 
@@ -122,14 +122,14 @@ def _outputs(response: Mapping[str, Any]) -> dict[str, Sequence[Value]]:
         if isinstance(response.get(key), list):
             return {"": [_by_class(row) for row in response[key]]}
     predictions = response.get("predictions", response.get("outputs"))
-    if isinstance(predictions, Mapping):
+    if isinstance(predictions, dict):
         return {
             name: [_item(row) for row in rows] if isinstance(rows, list) else [rows]
             for name, rows in predictions.items()
         }
     if not isinstance(predictions, list):
         raise UndecodableError("no_predictions")
-    if predictions and all(isinstance(row, Mapping) for row in predictions):
+    if predictions and all(isinstance(row, dict) for row in predictions):
         names = dict.fromkeys(name for row in predictions for name in row)
         return {name: [_item(row.get(name)) for row in predictions] for name in names}
     return {"": [_item(row) for row in predictions]}

@@ -119,7 +119,7 @@ def _target(pattern: re.Pattern[str], path: str) -> tuple[str | None, str | None
 
 def _is_frame(request: Mapping[str, Any]) -> bool:
     parameters = request.get("parameters")
-    return isinstance(parameters, Mapping) and parameters.get("content_type") == "pd"
+    return isinstance(parameters, dict) and parameters.get("content_type") == "pd"
 
 
 def _columns(

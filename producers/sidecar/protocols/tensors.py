@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -63,6 +64,8 @@ class Tensor:
         [[1, 2], [3, 4]]
         """
         width, values = self.width, self.values
+        if len(values) == width:
+            return [values]
         return [values[at : at + width] for at in range(0, len(values), width)] if width else []
 
     def row_items(self) -> list[Value]:
@@ -86,19 +89,17 @@ def read_tensors(described: Any, raw: memoryview, *, strict: bool = False) -> li
         raise UndecodableError("no_tensors")
     tensors = []
     for tensor in described:
-        if not isinstance(tensor, Mapping):
+        if not isinstance(tensor, dict):
             raise UndecodableError("no_tensors")
         shape = tensor.get("shape")
-        if not isinstance(shape, list) or not all(
-            type(size) is int and size >= 0 for size in shape
-        ):
+        if not isinstance(shape, list) or set(map(type, shape)) != {int} or min(shape) < 0:
             raise UndecodableError("shape")
         if strict and not isinstance(tensor.get("datatype"), str):
             raise UndecodableError("datatype")
         parameters = tensor.get("parameters")
-        size = parameters.get("binary_data_size") if isinstance(parameters, Mapping) else None
+        size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
         if size is None:
-            values = list(_flat(tensor.get("data")))
+            values = _flat(tensor.get("data"))
         elif type(size) is not int or not 0 <= size <= len(raw):
             raise UndecodableError("binary_size")
         else:
@@ -108,14 +109,16 @@ def read_tensors(described: Any, raw: memoryview, *, strict: bool = False) -> li
     return tensors
 
 
-def _flat(data: Any) -> Iterator[Value]:
+def _flat(data: Any) -> list[Value]:
+    """Nested lists as one; one that is flat already is taken as it is."""
     if not isinstance(data, list):
         raise UndecodableError("no_data")
-    for item in data:
-        if isinstance(item, list):
-            yield from _flat(item)
-        else:
-            yield item
+    flat: list[Value] = data
+    while list in (kinds := set(map(type, flat))):
+        if kinds != {list}:
+            raise UndecodableError("shape")
+        flat = list(chain.from_iterable(flat))
+    return flat
 
 
 def _unpack(datatype: str, raw: memoryview) -> list[Value]:

@@ -291,7 +291,7 @@ def test_a_full_queue_drops_counts_and_leaves_a_hole():
     answered = answer(json.dumps({"predictions": list(range(20))}).encode())
     count = 60
     with rig(
-        answering(*[answered] * (count + 1)), sidecar={"queue": "512KiB"}, broker=broker
+        answering(*[answered] * (count + 1)), sidecar={"queue": "2MiB"}, broker=broker
     ) as running:
         with running.connect() as client:
             for _ in range(count):
