@@ -71,8 +71,10 @@ class ReferenceCatalog:
         The same one published again changes nothing: it has been in force since the first time.
         """
         known = self._by_model.setdefault(profile.model, [])
-        same = (profile.version, profile.fingerprint)
-        if any((p.profile.version, p.profile.fingerprint) == same for p in known):
+        same = (profile.version, profile.fingerprint, profile.provisional)
+        if any(
+            (p.profile.version, p.profile.fingerprint, p.profile.provisional) == same for p in known
+        ):
             return
         self._added += 1
         known.append(_Published(profile, published_at_ms, self._added))

@@ -1,0 +1,270 @@
+"""`inferwatch reference`: build, publish and look at reference profiles."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inferwatch.commands.options import config_option, json_option, read_settings
+from inferwatch.commands.several import SeveralFiles
+from inferwatch.errors import InferwatchError, UsageError
+
+if TYPE_CHECKING:
+    from inferwatch.events.reference import ReferenceProfile
+    from pipeline.reference.builder import BuildSpec
+    from pipeline.reference.tables import Progress
+
+
+@click.group()
+def command() -> None:
+    """Build, publish and list references: what a model's data looked like when it was good."""
+
+
+@command.command(cls=SeveralFiles)
+@click.option("--model", required=True, help="The model that the reference is for; * is every one.")
+@click.option("--model-version", help="Its version; without it the reference serves every version.")
+@click.option(
+    "--data",
+    "files",
+    metavar="FILE...",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Training or validation data: .parquet, .csv, .jsonl[.gz|.zst] or .arrow.",
+)
+@config_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where the profile is written; standard output without it.",
+)
+def build(
+    model: str,
+    model_version: str | None,
+    files: tuple[Path, ...],
+    config: str | None,
+    out: Path | None,
+) -> None:
+    """Build a reference profile from files of any size.
+
+    Columns are features, and when present `prediction`, `scores.*`, `label`, `ts` (times show how
+    much the reference itself wanders) and `split` (train or validation). Of data with a column
+    `model` only the rows of this model count.
+    """
+    from inferwatch.events.json_codec import dumps
+    from pipeline.reference.builder import build as build_profile
+    from pipeline.reference.tables import read_tables
+
+    spec = _spec(model, model_version, config)
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    with _progress(
+        f"Reading {len(files)} files" if len(files) > 1 else f"{files[0]}", size
+    ) as told:
+        profile = build_profile(lambda: read_tables(files, told), spec)
+    data = dumps(profile)
+    if out is None:
+        click.echo(data.decode())
+    else:
+        try:
+            out.write_bytes(data + b"\n")
+        except OSError as error:
+            raise UsageError(f"{out}: it cannot be written: {error.strerror}") from error
+    click.echo(_summary(profile), err=True)
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+@json_option
+def publish(file: Path, config: str | None, as_json: bool) -> None:
+    """Publish the profile in FILE: its model is measured against it from now on.
+
+    A model's first reference holds for every row that arrives after this; a later one from the
+    first window that begins after this. Publishing the same profile again changes nothing.
+    """
+    from pipeline.reference_publish import publish as publish_profile
+    from pipeline.reference_publish import published_references
+
+    profile = _read_profile(file)
+    settings = read_settings(config)
+    known = dict(_times(published_references(settings).published()))
+    name = (profile.model, profile.version, profile.fingerprint, profile.provisional)
+    again = name in known
+    published_at = known[name] if again else publish_profile(settings, profile)
+    if as_json:
+        click.echo(json.dumps({**_line(profile, published_at), "again": again}))
+    else:
+        done = "was already published" if again else "is published"
+        click.echo(f"{_summary(profile)} It {done}, at {_utc(published_at)}.")
+
+
+@command.command("list")
+@config_option
+@json_option
+def list_(config: str | None, as_json: bool) -> None:
+    """List the published references, oldest first for each model."""
+    from pipeline.reference_publish import published_references
+
+    lines = [_line(*found) for found in published_references(read_settings(config)).published()]
+    if as_json:
+        click.echo(json.dumps(lines))
+        return
+    if not lines:
+        click.echo("No reference is published. Build one with: inferwatch reference build --help")
+    for line in lines:
+        provisional = "  provisional" if line["provisional"] else ""
+        click.echo(
+            f"{line['model']}  {line['version'] or 'every version'}  {line['fingerprint']}  "
+            f"{line['rows']:,} rows  {_utc(line['published_at'])}{provisional}"
+        )
+
+
+@command.command()
+@click.argument("model")
+@click.option("--model-version", help="The reference of this version.")
+@config_option
+@json_option
+def show(model: str, model_version: str | None, config: str | None, as_json: bool) -> None:
+    """Show the reference that windows of MODEL are measured against now."""
+    from inferwatch.events.json_codec import dumps
+
+    profile, published_at = _in_force(model, model_version, config)
+    if as_json:
+        click.echo(dumps(profile).decode())
+        return
+    click.echo(f"{_summary(profile)} Published at {_utc(published_at)}.")
+    for name, column in sorted(profile.features.items()):
+        click.echo(f"  {name}: {_column(column)}")
+    if profile.prediction is not None:
+        click.echo(f"  prediction: {_column(profile.prediction)}")
+    for name, column in sorted(profile.scores.items()):
+        click.echo(f"  score {name or '(positive class)'}: {_column(column)}")
+    for name, value in sorted(profile.performance.items()):
+        click.echo(f"  {name}: {value:.4g}")
+
+
+def _in_force(model: str, version: str | None, config: str | None) -> tuple[ReferenceProfile, int]:
+    from pipeline.reference_publish import published_references
+
+    catalog = published_references(read_settings(config))
+    now = time.time_ns() // 1_000_000
+    profile = catalog.in_force(model, version or "", now)
+    if profile is None:
+        raise InferwatchError(f"no published reference serves the model {model!r}")
+    times = dict(_times(catalog.published()))
+    name = (profile.model, profile.version, profile.fingerprint, profile.provisional)
+    return profile, times[name]
+
+
+def _times(
+    published: list[tuple[ReferenceProfile, int]],
+) -> Iterator[tuple[tuple[str, str | None, str, bool], int]]:
+    for profile, at in published:
+        yield (profile.model, profile.version, profile.fingerprint, profile.provisional), at
+
+
+def _spec(model: str, version: str | None, config: str | None) -> BuildSpec:
+    from fnmatch import fnmatchcase
+
+    from pipeline.reference.builder import BuildSpec
+
+    settings = read_settings(config)
+    ours = settings.for_model(model)
+    features = ours.features
+
+    def watches(name: str) -> bool:
+        return any(fnmatchcase(name, p) for p in features.include) and not any(
+            fnmatchcase(name, p) for p in features.exclude
+        )
+
+    return BuildSpec(
+        model=model,
+        version=version,
+        created_at=time.time_ns() // 1_000_000,
+        task=ours.task,
+        classes=ours.classes,
+        positive=ours.positive,
+        categorical=frozenset(features.categorical),
+        watches=watches,
+    )
+
+
+def _read_profile(file: Path) -> ReferenceProfile:
+    from inferwatch.events.json_codec import reference_from_json
+    from inferwatch.events.reference import SCHEMA
+
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: it cannot be read: {error.strerror}") from error
+    try:
+        plain = json.loads(data)
+        if not isinstance(plain, Mapping) or plain.get("schema") != SCHEMA:
+            raise ValueError(f"its `schema` is not {SCHEMA!r}")
+        return reference_from_json(data)
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"{file}: it is no reference profile: {error}; "
+            "make one with: inferwatch reference build"
+        ) from error
+
+
+@contextmanager
+def _progress(what: str, size: int) -> Iterator[Progress]:
+    """A bar on a terminal's standard error; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda read: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=size)
+        yield lambda read: bar.update(task, completed=read)
+
+
+def _line(profile: ReferenceProfile, published_at: int) -> dict[str, Any]:
+    return {
+        "model": profile.model,
+        "version": profile.version,
+        "fingerprint": profile.fingerprint,
+        "rows": profile.rows,
+        "provisional": profile.provisional,
+        "created_at": profile.created_at,
+        "published_at": published_at,
+    }
+
+
+def _summary(profile: ReferenceProfile) -> str:
+    of = "every model" if profile.model == "*" else profile.model
+    version = f" version {profile.version}" if profile.version else ""
+    return (
+        f"Reference {profile.fingerprint} of {of}{version}: {profile.rows:,} rows, "
+        f"{len(profile.features)} features."
+    )
+
+
+def _column(column: Any) -> str:
+    missing = f", {column.missing / column.rows:.1%} missing" if column.missing else ""
+    if column.type == "numeric":
+        if column.min is None:
+            return f"numeric, no value{missing}"
+        return f"numeric, {column.min:g} to {column.max:g}, mean {column.mean:g}{missing}"
+    ranked = sorted(column.shares.items(), key=lambda item: -item[1])[:5]
+    top = ", ".join(f"{name} {share:.1%}" for name, share in ranked)
+    return f"{len(column.shares)} categories: {top}{missing}"
+
+
+def _utc(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
