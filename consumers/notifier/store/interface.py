@@ -96,7 +96,7 @@ class Store(Protocol):
         ...
 
     async def silences(self) -> list[Silence]:
-        """All silences that are not over."""
+        """All silences; some may be over."""
         ...
 
     async def put_silence(self, silence: Silence, now: int) -> None:

@@ -296,3 +296,37 @@ def test_an_alertmanager_hears_of_everything_at_once_and_of_what_fires_every_min
     story.tell(600).want(
         (0, "ops", ["a firing"]), (60, "ops", ["a firing"]), (70, "ops", ["a resolved"])
     )
+
+
+def test_a_silence_holds_back_until_it_ends():
+    import asyncio
+
+    from alert_story import BEGIN
+
+    from consumers.notifier.stages.silence import Silence
+    from inferwatch.settings.notify.matchers import parse_matchers
+
+    story = Story(tree(PROMPT))
+    silence = Silence(
+        id="1",
+        matchers=parse_matchers("model=fraud"),
+        starts_at=BEGIN + 10_000,
+        ends_at=BEGIN + 100_000,
+        created_by="ann",
+        comment="deploy",
+    )
+    asyncio.run(story.store.put_silence(silence, BEGIN))
+    story.at(5).push("before")
+    story.at(20).push("silenced", label_alertname="2")
+    story.at(21).push("over soon", label_alertname="3")
+    story.at(22).push("other", label_model="price")
+    story.at(30).push("before", "resolved")
+    story.at(40).push("over soon", "resolved", label_alertname="3")
+    story.tell(200)
+    told = [(s.told[0], s.at < 100) for s in story.said]
+    assert sorted(told) == [
+        ("before firing", True),
+        ("before resolved", False),
+        ("other firing", True),
+        ("silenced firing", False),
+    ]

@@ -1,0 +1,82 @@
+"""The desk of the one on call: silences, from a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from consumers.notifier.clock import WallClock
+from consumers.notifier.stages.silence import Silence
+from consumers.notifier.store.redis import RedisStore
+from inferwatch.errors import UsageError
+from inferwatch.settings import Settings
+from inferwatch.settings.notify.matchers import Matcher
+from inferwatch.store import connect_async, reach_redis
+
+T = TypeVar("T")
+
+
+class Desk:
+    """Reads and writes the silences that all notifiers of a config share."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Check that Redis answers.
+
+        Raises:
+            ServiceUnreachableError: it does not.
+        """
+        reach_redis(settings)
+        self._settings = settings
+        self._clock = WallClock()
+
+    def add(
+        self, matchers: Sequence[Matcher], *, duration: int, comment: str, created_by: str
+    ) -> Silence:
+        """Silence what matches, from now on for `duration` ms."""
+        now = self._clock.now()
+        silence = Silence(
+            id=str(uuid.uuid4()),
+            matchers=tuple(matchers),
+            starts_at=now,
+            ends_at=now + duration,
+            created_by=created_by,
+            comment=comment,
+        )
+        self._with_store(lambda store: store.put_silence(silence, now))
+        return silence
+
+    def list(self) -> list[Silence]:
+        """The silences that are not over, the one that ends first at the top."""
+        now = self._clock.now()
+        found = self._with_store(lambda store: store.silences())
+        return sorted((s for s in found if s.ends_at > now), key=lambda s: (s.ends_at, s.id))
+
+    def expire(self, silence_id: str) -> Silence:
+        """End a silence now.
+
+        Raises:
+            UsageError: there is none of this id.
+        """
+        found = [s for s in self.list() if s.id == silence_id]
+        if not found:
+            raise UsageError(
+                f"there is no silence {silence_id!r} that is not over; "
+                "see `inferwatch silence list`"
+            )
+        now = self._clock.now()
+        over = replace(found[0], ends_at=now)
+        self._with_store(lambda store: store.put_silence(over, now))
+        return over
+
+    def _with_store(self, work: Callable[[RedisStore], Awaitable[T]]) -> T:
+        async def main() -> T:
+            redis = connect_async(self._settings.redis)
+            try:
+                return await work(RedisStore(redis, self._settings.topics.prefix))
+            finally:
+                await redis.aclose()
+
+        return asyncio.run(main())
