@@ -84,11 +84,16 @@ class Drop:
 
 @dataclass(slots=True)
 class Lane:
-    """The rows of one topic; not thread-safe, its publisher holds a lock."""
+    """The rows of one topic; not thread-safe, its publisher holds a lock.
+
+    Attributes:
+        event_bytes: what the worker takes at most as one record (`limits.event_bytes`).
+    """
 
     kind: Kind
     origin: str
     limits: BatchSettings
+    event_bytes: int = 2**20
     rows: list[Event] = field(default_factory=list)
     size: int = 0
     since: float | None = None
@@ -151,7 +156,13 @@ class Lane:
                 yield Drop(1, "malformed")
                 return
             payload = b""
-        if (len(payload) > self.limits.bytes or not payload) and len(rows) > 1:
+        if len(rows) == 1 and len(payload) > self.event_bytes:
+            # The worker would not take it.
+            self._number(partition, 1)
+            yield Drop(1, "oversized")
+            return
+        most = min(self.limits.bytes, self.event_bytes)
+        if (len(payload) > most or not payload) and len(rows) > 1:
             # Too large, or one bad row among good ones: halves find the place.
             middle = len(rows) // 2
             yield from self._write(rows[:middle], partition)

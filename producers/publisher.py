@@ -69,13 +69,14 @@ class Publisher:
         budget: ByteBudget,
         counters: Counters,
         where: str = "Kafka",
+        event_bytes: int = 2**20,
     ) -> None:
         """`connect` is called in the publisher's thread, again and again until it succeeds."""
         self._connect = connect
         self._where = where
         self._budget = budget
         self._counters = counters
-        self._roads = {kind: _Road(Lane(kind, origin, limits)) for kind in Kind}
+        self._roads = {kind: _Road(Lane(kind, origin, limits, event_bytes)) for kind in Kind}
         self._wake = Condition()
         self._results: deque[tuple[Batch, BaseException | None]] = deque()
         self._broker: Broker | None = None

@@ -73,6 +73,7 @@ class Sidecar:
             budget=budget,
             counters=self.counters,
             where=settings.broker.url,
+            event_bytes=settings.limits.event_bytes,
         )
         fixed = (sidecar.model, sidecar.version or UNVERSIONED) if sidecar.model else None
         self._models = ServedModels(fixed)

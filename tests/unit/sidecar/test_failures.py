@@ -335,14 +335,13 @@ def test_a_full_queue_drops_counts_and_leaves_a_hole():
 def test_a_broker_that_is_absent_is_told_once_and_again_when_it_is_back(caplog):
     broker = KeepingBroker()
     broker.is_lost = True
-    with rig(answering(*[PREDICTED] * 5), broker=broker) as running:
-        with running.connect() as client:
-            for _ in range(4):
-                client.sendall(PREDICT)
-                assert read_exactly(client, len(PREDICTED)) == PREDICTED
-            eventually(lambda: running.counter("kafka_errors_total") >= 2, 10)
-            broker.is_lost = False
-            assert len(running.wait_for(Kind.PREDICTION, 4)) == 4
+    with rig(answering(*[PREDICTED] * 5), broker=broker) as running, running.connect() as client:
+        for _ in range(4):
+            client.sendall(PREDICT)
+            assert read_exactly(client, len(PREDICTED)) == PREDICTED
+        eventually(lambda: running.counter("kafka_errors_total") >= 2, 10)
+        broker.is_lost = False
+        assert len(running.wait_for(Kind.PREDICTION, 4)) == 4
     lines = [r.getMessage() for r in caplog.records if r.name == "inferwatch.publisher"]
     assert [("takes events again" in line) for line in lines] == [False, True]
     assert {row["seq"] for row in broker.rows(Kind.PREDICTION) if row["partition"] == 0} <= set(
