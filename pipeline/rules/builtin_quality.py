@@ -5,7 +5,6 @@ from __future__ import annotations
 from inferwatch.events.window import ClassificationBlock, RegressionBlock
 from pipeline.rules.baselines import reference_value
 from pipeline.rules.detector import Case
-from pipeline.rules.significance import wilson
 from pipeline.rules.verdict import UNKNOWN, Finding, Verdict, finding, judged
 
 MIN_LABELLED = 30
@@ -67,7 +66,7 @@ def overfit(case: Case) -> Verdict:
     if promised is not None and quality.accuracy < promised - DROP:
         return UNKNOWN
     limit = trained - OVERFIT_GAP
-    high = wilson(quality.accuracy * quality.labelled, quality.labelled)[1]
+    high = quality.accuracy if quality.accuracy_high is None else quality.accuracy_high
     found = _accuracy(quality.accuracy, limit, quality.labelled, trained)
     return judged([(found, high < limit)])
 

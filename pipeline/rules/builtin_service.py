@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.rules.detector import Case
-from pipeline.rules.significance import wilson
+from pipeline.rules.significance import rate_at_least
 from pipeline.rules.usual import usual_range
 from pipeline.rules.verdict import UNKNOWN, Verdict, finding, judged
 
@@ -22,7 +22,7 @@ def errors(case: Case) -> Verdict:
     if latency is None or latency.count < MIN_REQUESTS:
         return UNKNOWN
     rate = latency.errors / latency.count
-    low = wilson(latency.errors, latency.count)[0]
+    low = rate_at_least(latency.errors, latency.count)
     found = finding("latency.error_rate", rate, ">", ERROR_RATE, rows=latency.count)
     return judged([(found, low > ERROR_RATE)], urgent=low > GROSS_ERROR_RATE)
 

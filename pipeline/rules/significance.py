@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from math import log, sqrt
 
+from pipeline.stats.wilson import wilson
+
 FAR = 6.0
 """Standard errors; one normal value in a thousand million lies beyond."""
 KS_LEVEL = 1e-9
 """Chance that a KS statistic of two samples of one distribution is beyond `ks_noise`."""
-Z95 = 1.959963984540054
 
 
 def ks_noise(rows: int, reference_rows: int, phi: float | None = None) -> float:
@@ -56,14 +57,11 @@ def count_limit(rows: int, reference_count: int, reference_rows: int) -> float:
     return expected + FAR * sqrt(expected)
 
 
-def wilson(successes: float, rows: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson's interval of a rate (95 % unless said).
+def rate_at_least(count: int, rows: int) -> float:
+    """What a rate is at least, by the lower end of its 95 % Wilson interval; 0 without rows.
 
-    >>> low, high = wilson(8, 10)
-    >>> round(low, 3), round(high, 3)
-    (0.49, 0.943)
+    >>> round(rate_at_least(8, 10), 3), rate_at_least(0, 0)
+    (0.49, 0.0)
     """
-    rate, adjust = successes / rows, z * z / rows
-    middle = (rate + adjust / 2) / (1 + adjust)
-    half = z * sqrt(rate * (1 - rate) / rows + adjust / (4 * rows)) / (1 + adjust)
-    return middle - half, middle + half
+    interval = wilson(count, rows)
+    return 0.0 if interval is None else interval[0]

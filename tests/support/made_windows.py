@@ -29,8 +29,8 @@ from inferwatch.events.window import (
 )
 from inferwatch.settings.types import WindowSpec, parse_window
 from pipeline.columns import Column
-from pipeline.rules.significance import wilson
 from pipeline.stats.column import ColumnCounter
+from pipeline.stats.wilson import wilson
 
 MINUTE = 60_000
 START = 1_764_079_200_000
@@ -139,7 +139,7 @@ def quality_of(
     wrong = labelled - right
     late = labelled // 4 if positive is None else positive
     wrong_late = min(wrong // 2, late)
-    low, high = wilson(right, labelled)
+    low, high = wilson(right, labelled) or (0.0, 1.0)
     confusion = {
         "late": {"late": late - wrong_late, "ok": wrong_late},
         "ok": {"late": wrong - wrong_late, "ok": labelled - late - (wrong - wrong_late)},

@@ -6,7 +6,7 @@ from inferwatch.events.alert import AlertKind, Evidence, Suggestion
 from pipeline.diagnosis.causes.load import is_flat
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import percent
-from pipeline.rules.significance import wilson
+from pipeline.rules.significance import rate_at_least
 
 METRIC = "latency.error_rate"
 
@@ -17,7 +17,7 @@ def examine(view: View) -> Examined | None:
     now, usual = view.now.get(METRIC), view.usual.get(METRIC, 0.0)
     if latency is None or now is None or latency.count == 0:
         return None
-    if wilson(latency.errors, latency.count)[0] <= usual + 0.005:
+    if rate_at_least(latency.errors, latency.count) <= usual + 0.005:
         return None
     direct = view.kind is AlertKind.ERRORS
     before = f", usually {percent(usual)}" if usual else ""

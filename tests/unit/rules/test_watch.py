@@ -282,6 +282,20 @@ def test_with_for_one_good_window_of_the_wait_overturns_it():
     assert tell(watch, [accuracy(2, 0.7)]) == [(2, "firing")]
 
 
+def test_an_incident_that_ended_is_corrected_once():
+    watch = watch_of(rule(**{"for": "1m"}))
+    assert tell(watch, series([0.7, 0.7, 0.9])) == [(1, "firing"), (2, "resolved")]
+    assert tell(watch, [accuracy(0, 0.9, revision=1)]) == [(0, "corrected")]
+    assert tell(watch, [accuracy(1, 0.9, revision=1)]) == []
+
+
+def test_an_incident_stands_once_its_first_windows_can_change_no_more():
+    watch = ModelWatch(MadeModel(), [rule()], retention_ms=5 * MINUTE)
+    assert tell(watch, series([0.7] * 12)) == [(0, "firing")]
+    late = [accuracy(i, 0.9, revision=1) for i in range(6, 12)]
+    assert tell(watch, late) == []
+
+
 def test_a_correction_holds_the_value_against_the_limit_of_its_time():
     watch = watch_of(rule(when="drop > 0.05", baseline="previous"))
     assert tell(watch, series([0.9, 0.8, 0.5])) == [(1, "firing")]
