@@ -67,15 +67,23 @@ class ReferenceFeed:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
-        numbers = self._consumer.partitions_for_topic(self._name) or ()
-        parts = [TopicPartition(self._name, number) for number in sorted(numbers)]
-        self._consumer.assign(parts)
-        self._consumer.seek_to_beginning(*parts)
-        ends = self._consumer.end_offsets(parts)
+        parts = self._assign()
+        ends = self._consumer.end_offsets(parts) if parts else {}
         while any(self._consumer.position(part) < ends[part] for part in parts):
             self._poll()
 
+    def _assign(self) -> list[TopicPartition]:
+        """Take all partitions of the topic, from their beginning; none while there is no topic."""
+        numbers = self._consumer.partitions_for_topic(self._name) or ()
+        parts = [TopicPartition(self._name, number) for number in sorted(numbers)]
+        if parts:
+            self._consumer.assign(parts)
+            self._consumer.seek_to_beginning(*parts)
+        return parts
+
     def _poll(self) -> None:
+        if not self._consumer.assignment() and not self._assign():
+            return
         for records in self._consumer.poll(timeout_ms=200).values():
             for record in records:
                 if record.value is not None:

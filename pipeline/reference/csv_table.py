@@ -23,7 +23,7 @@ AS_WRITTEN = frozenset({"model", "version", "id", "split"})
 """Columns whose cells are text also where they look like numbers."""
 
 _NUMBER = re.compile(
-    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
+    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII
 )
 _HEADER_BYTES = 1024 * 1024
 
