@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from statistics import median
+
 from typing import Any
 
 from inferwatch.errors import StateFormatError
@@ -17,6 +18,7 @@ from inferwatch.events.window import WindowResult
 
 FORMAT = 1
 MIN_LABELS = 20
+"""Labels, of all windows that tell, before their delay is believed."""
 MATURE = 2
 """A window tells the delay of its labels once it is twice as old as their 95th percentile: before
 that only the quick ones are known, and each wait would be shorter than the one before."""
@@ -32,12 +34,14 @@ class Seen:
 
     Attributes:
         age: label time less the window's end.
-        delay: 95th percentile of the label delay, None without labels enough.
+        delay: 95th percentile of the label delay, None without labels.
+        labelled: how many labels it is of.
     """
 
     age: int
     delay: float | None
     coverage: float
+    labelled: int
 
 
 @dataclass(slots=True)
@@ -58,19 +62,20 @@ class QualityReadiness:
     def observe_delay(self, result: WindowResult, label_time_ms: int) -> None:
         """Learn from a window as its labels stand now; the later view of a window replaces it.
 
-        `ready` does so for the windows that it is asked about; revisions of windows that were
-        judged show how late the last labels come, and how many come in all.
+        `ready` does so for the window that it is asked about. Call it for every result that is
+        published: the revisions of windows that were judged show how late the last labels come,
+        and how many come in all.
         """
         quality = result.quality
         if result.segment is not None or quality is None or quality.label_coverage is None:
             return
-        enough = quality.labelled >= MIN_LABELS
         key = (result.version, result.window, result.end)
         self._seen.pop(key, None)
         self._seen[key] = Seen(
             max(0, label_time_ms - result.end),
-            quality.label_delay_p95_ms if enough else None,
+            quality.label_delay_p95_ms,
             quality.label_coverage,
+            quality.labelled,
         )
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
@@ -93,8 +98,21 @@ class QualityReadiness:
         """How long a window waits at most, in milliseconds."""
         if self.wait_ms is not None:
             return min(self.wait_ms, self.horizon_ms)
-        delays = [seen.delay for seen in self._mature() if seen.delay is not None]
-        return min(round(median(delays)), self.horizon_ms) if delays else self.horizon_ms
+        learned = self._usual_delay()
+        return self.horizon_ms if learned is None else min(round(learned), self.horizon_ms)
+
+    def _usual_delay(self) -> float | None:
+        """The median of the windows' delays, each with the weight of its labels."""
+        delays = sorted((s.delay, s.labelled) for s in self._mature() if s.delay is not None)
+        labels = sum(labelled for _, labelled in delays)
+        if labels < MIN_LABELS:
+            return None
+        passed = 0
+        for delay, labelled in delays:
+            passed += labelled
+            if 2 * passed >= labels:
+                return delay
+        return None
 
     def _is_usual(self, coverage: float) -> bool:
         if coverage >= 1.0:
@@ -114,7 +132,7 @@ class QualityReadiness:
 
     def snapshot(self) -> dict[str, Any]:
         """All that was learned, in plain values; the format number comes first."""
-        seen = [[*key, s.age, s.delay, s.coverage] for key, s in self._seen.items()]
+        seen = [[*key, s.age, s.delay, s.coverage, s.labelled] for key, s in self._seen.items()]
         return {"format": FORMAT, "seen": seen}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -129,6 +147,5 @@ class QualityReadiness:
                 f"to {FORMAT}: run the newer version"
             )
         self._seen = {
-            (version, window, end): Seen(age, delay, coverage)
-            for version, window, end, age, delay, coverage in state["seen"]
+            (version, window, end): Seen(*seen) for version, window, end, *seen in state["seen"]
         }

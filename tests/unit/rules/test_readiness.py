@@ -59,6 +59,15 @@ def test_the_wait_is_learned_from_windows_old_enough_to_tell():
     assert ready.wait() == 55_000
 
 
+def test_a_few_labels_teach_nothing_alone_and_enough_together():
+    ready = auto()
+    for i in range(3):
+        ready.observe_delay(labelled(i, 0.6, delay=5_000.0, rows=10), at(60))
+    assert ready.wait() == HOUR
+    ready.observe_delay(labelled(3, 0.6, delay=7_000.0, rows=10), at(60))
+    assert ready.wait() == 5_000
+
+
 def test_judging_early_does_not_shorten_the_wait():
     """Each window is judged while only its quick labels are known; that must teach nothing."""
     ready = auto()
