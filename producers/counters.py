@@ -90,7 +90,7 @@ class Counters:
             text = ",".join(f'{k}="{_escape(v)}"' for k, v in labels)
             series.setdefault(name, []).append(f"{{{text}}} {count}" if text else f" {count}")
         for name, read in self._gauges.items():
-            series.setdefault(name, []).append(f" {read():g}")
+            series.setdefault(name, []).append(f" {read():.15g}")
         lines = []
         for name, samples in sorted(series.items()):
             kind = "counter" if name.endswith("_total") else "gauge"

@@ -49,7 +49,8 @@ class TapRules:
 
     def __post_init__(self) -> None:
         """Look the counters up once."""
-        counts = [self.counters.count("requests_total", status=f"{n}xx") for n in range(10)]
+        families = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
+        counts = [self.counters.count("requests_total", status=name) for name in families]
         object.__setattr__(self, "by_status", counts)
 
 
@@ -197,7 +198,7 @@ class Tap:
             # Answered before it was sent to the end: what is still to come is not its own any more.
             self._requests.detach(exchange)
             exchange.request.cut = exchange.request.cut or "unfinished"
-        self._rules.by_status[(exchange.status or 0) // 100 % 10].value += 1
+        self._rules.by_status[min((exchange.status or 0) // 100, 5)].value += 1
         if exchange.protocol is None:
             self.forget_body(exchange.request)
             self.forget_body(exchange.response)

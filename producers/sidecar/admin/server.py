@@ -135,6 +135,9 @@ class AdminConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole: refuse a large body before it comes."""
+        if self._head_size > HEAD_LIMIT:
+            self._refuse(413, f"the head is larger than {HEAD_LIMIT} bytes")
+            return
         length = header(self._headers, b"content-length")
         if length is not None and length.isdigit() and int(length) > BODY_LIMIT:
             self._refuse(413, f"the body is larger than {BODY_LIMIT} bytes; send it in parts")

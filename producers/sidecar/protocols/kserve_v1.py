@@ -113,8 +113,11 @@ def _transposed(columns: Mapping[str, Any]) -> tuple[list[str] | None, list[list
         names.extend([name] if width == 1 else [f"{name}.{i}" for i in range(width)])
         for row, part in zip(rows, parts, strict=True):
             row.extend(part + [None] * (width - len(part)))
-    # One tensor alone has no names for its columns, as in V2.
-    return (None if len(listed) == 1 else names), rows
+    # One matrix alone has no names for its columns, as in V2.
+    is_matrix = len(listed) == 1 and any(
+        isinstance(item, list) for c in listed.values() for item in c
+    )
+    return (None if is_matrix else names), rows
 
 
 def _outputs(response: Mapping[str, Any]) -> dict[str, Sequence[Value]]:

@@ -2,9 +2,10 @@
 
 `POST /v2/models/M[/versions/V]/infer`, also behind a prefix. Rows are the first dimension of the
 tensors. One tensor of [n, f] has no names for its columns (the tensor's own name is none); where
-each tensor is a column, tensor names are feature names. The id is the request's, else the
-answer's. JSON and raw (`Inference-Header-Content-Length`) tensors are read, each half by its own
-headers: a server may answer JSON to a client that asked for raw ones.
+each tensor is a column (or a single one has the shape [n]), tensor names are feature names. The
+id is the request's, else the answer's. JSON and raw (`Inference-Header-Content-Length`) tensors
+are read, each half by its own headers: a server may answer JSON to a client that asked for raw
+ones.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _columns(
 ) -> tuple[list[str] | None, list[list[Value]] | None]:
     if not tensors:
         raise UndecodableError("no_tensors")
-    if len(tensors) == 1 and not is_frame:
+    if len(tensors) == 1 and not is_frame and len(tensors[0].shape) > 1:
         return None, tensors[0].rows()
     count = max(tensor.shape[0] for tensor in tensors)
     names: list[str] = []

@@ -120,6 +120,8 @@ def check_predictions(rows, expect):
         for row, features in zip(rows, inputs, strict=True):
             values = features if isinstance(features, list) else [features]
             names = expect["feature_names"] or [f"f{i}" for i in range(len(values))]
+            if not isinstance(features, list):
+                names = ["prompt"]  # a vector is a column, and the captured ones have this name
             assert [row[f"features.{name}"] for name in names] == pytest.approx(values)
     outputs = expect["outputs"]
     if isinstance(outputs, dict):
