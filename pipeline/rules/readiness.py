@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from statistics import median
-
 from typing import Any
 
 from inferwatch.errors import StateFormatError
