@@ -29,6 +29,10 @@ from pipeline.state.keys import SourcePartition
 log = logging.getLogger(__name__)
 
 RECONCILE_EVERY_S = 0.25
+SESSION_S = 8.0
+"""A worker that is killed gives its partitions up after this time."""
+
+HEARTBEAT_S = 2.0
 
 
 class FaustTransport:
@@ -64,6 +68,9 @@ def make_app(settings: Settings) -> Any:
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
         broker_commit_interval=1.0,
+        broker_session_timeout=SESSION_S,
+        broker_rebalance_timeout=SESSION_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
         broker_max_poll_records=500,
         stream_wait_empty=False,
     )

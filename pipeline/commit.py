@@ -141,7 +141,7 @@ class PartitionOwner:
         await self._room.wait()
         self._inbox.append(_Arrival(record, acknowledge))
         self._inbox_bytes += len(record.value or b"")
-        self._position = record.offset + 1
+        self._position = max(self._position, record.offset + 1)
         self.last_record_at = self._around.now_ms()
         self._arrived.set()
         if self._inbox_bytes > MAX_INBOX_BYTES:
@@ -177,17 +177,21 @@ class PartitionOwner:
             await self._load()
         state = self._state
         assert state is not None
-        if now - self._checked_at >= CHECK_EVERY_S:
+        is_due = now - self._checked_at >= CHECK_EVERY_S
+        if is_due:
             self._checked_at = now
             if await self._around.store.generation(self.source) != self._generation:
                 raise Refused(f"{self.source}: Redis no longer holds what was written last")
         batch = self._next_batch()
-        fresh = [arrival for arrival in batch if arrival.record.offset > state.offset]
-        goal = fresh[0].record.offset if fresh else self._position
         try:
-            if goal > state.offset + 1:
-                await self._mend(state, goal)
-            await self._count(state, [arrival.record for arrival in fresh])
+            for run in _runs(state.offset, [arrival.record for arrival in batch]):
+                if run[0].offset > state.offset + 1:
+                    await self._mend(state, run[0].offset)
+                await self._count(state, run)
+            if not batch and self._position > state.offset + 1:
+                await self._mend(state, self._position)
+            if is_due:
+                await self._count(state, [])
         except BaseException:
             self._put_back(batch)
             raise
@@ -304,3 +308,21 @@ class PartitionOwner:
         self._inbox_bytes += sum(len(arrival.record.value or b"") for arrival in arrivals)
         if self._inbox:
             self._arrived.set()
+
+
+def _runs(offset: int, records: Sequence[RawRecord]) -> Iterator[list[RawRecord]]:
+    """The records above `offset`, cut where offsets are missing between them.
+
+    After a rebalance records come again that lie in the inbox already: each is taken once.
+    """
+    run: list[RawRecord] = []
+    for record in records:
+        if record.offset <= offset:
+            continue
+        if run and record.offset != offset + 1:
+            yield run
+            run = []
+        run.append(record)
+        offset = record.offset
+    if run:
+        yield run
