@@ -111,7 +111,7 @@ class Store:
         key = self._base + "position"
         before = await self._redis.set(key, positions.encode(), get=True)
         if before is None and self._has_position:
-            # The heads just written know windows whose rows are gone: they would not be folded again.
+            # The heads just written know windows whose rows are gone, which must be folded again.
             for name in ("position", "heads", "latest", "incidents"):
                 await self._redis.delete(self._base + name)
             raise StoreEmptiedError("Redis was emptied under the dashboard; reading all again")
