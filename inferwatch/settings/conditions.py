@@ -83,7 +83,7 @@ def parse_condition(value: Any) -> Condition:
 def _comparison(text: str) -> Comparison:
     for known in ("<", "<=", ">", ">="):
         if text == known:
-            return known  # type: ignore[return-value]  # mypy widens the loop variable to str
+            return known
     raise ValueError(text)
 
 

@@ -300,6 +300,19 @@ def test_a_fall_is_not_taken_for_overfitting():
     assert "overfit" not in {c.cause for c in alert.causes}
 
 
+def test_a_segment_is_named_a_window_late_when_the_whole_is_judged_first():
+    rng = np.random.default_rng(4)
+    patient = [RULES[0].model_copy(update={"for_": 60_000})]
+    watch = ModelWatch(MadeModel(), patient, retention_ms=86_400_000)
+    alerts = []
+    for i in range(10):
+        fault = one_carrier(rng) if i >= 5 else by_carrier(calm(rng))
+        for window in reversed(windows(fault, i)):
+            for part in ("final", "quality"):
+                alerts += watch.judge(window, part=part, reference=REFERENCE)
+    assert fired(alerts).causes[0].cause == "one_segment"
+
+
 def test_without_a_reference_the_calm_window_is_compared_with():
     rng = np.random.default_rng(8)
 
