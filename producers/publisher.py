@@ -134,13 +134,18 @@ class Publisher:
             return sum(road.pending_rows for road in self._roads.values())
 
     def close(self, timeout_s: float) -> None:
-        """Send what was taken, for so long; what is left then is dropped and counted."""
+        """Send what was taken, for so long; what is left then is dropped and counted.
+
+        A broker that is down, or was never reached, gets two seconds and not all of the time.
+        """
+        if not self._is_up:
+            timeout_s = min(timeout_s, 2.0)
         with self._wake:
             self._deadline = time.monotonic() + timeout_s
             self._wake.notify()
         if self._thread.is_alive():
             # The client may sit in a call that waits for metadata: it is given up, not awaited.
-            self._thread.join(timeout_s + 1.0)
+            self._thread.join(timeout_s + 0.5)
         for kind, road in self._roads.items():
             if road.pending_rows:
                 self._count_dropped(kind, road.pending_rows, "shutdown")
