@@ -61,13 +61,15 @@ def step(
     lane, used = collect(lane, inbox, prompt=route.prompt)
     held = _held(lane, route, holders, now)
     shown = [t for i, t in lane.alerts.items() if i not in held]
-    reason = decide(
-        lane.told,
-        shown,
-        now,
-        repeat_interval=route.repeat_interval,
-        send_resolved=send_resolved,
-    )
+    reason = None
+    if shown:
+        reason = decide(
+            lane.told,
+            shown,
+            now,
+            repeat_interval=route.repeat_interval,
+            send_resolved=send_resolved,
+        )
     if reason is not None:
         message = _message(lane, shown, reason, now, route=route, send_resolved=send_resolved)
         if message.alerts:

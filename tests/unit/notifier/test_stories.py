@@ -180,11 +180,15 @@ def test_a_dead_receiver_delays_no_other():
 
 
 def test_a_dead_receiver_is_given_up_after_a_day_and_the_lane_goes_on():
-    story = Story(tree({**GROUPED, "repeat_interval": "2d"}))
-    story.down("ops", until=90_000)
+    story = Story(tree(PROMPT))
+    story.down("ops", until=87_000)
     story.at(0).push("a")
+    story.at(1).push("a", "resolved")
+    story.at(90_000).push("b")
     story.tell(95_000)
-    assert [s.told for s in story.said if s.ok] == [["a firing"]]
+    # The day-old page is not sent any more, and so its end is not either.
+    assert [s.told for s in story.said if s.ok] == [["b firing"]]
+    assert 86_400 <= max(s.at for s in story.said if not s.ok) <= 86_800
 
 
 def test_a_refused_message_is_tried_with_the_groups_next_one_only():
@@ -203,6 +207,21 @@ def test_a_refused_page_does_not_hold_back_the_next_transition():
     story.at(10).push("b", label_alertname="other")
     story.tell(60)
     assert [(s.told, s.ok) for s in story.said] == [(["a firing"], False), (["b firing"], True)]
+
+
+def test_after_a_refusal_the_next_in_line_does_not_wait():
+    story = Story(tree(PROMPT))
+    story.refusing("ops", until=1)
+    story.at(0).push("a").push("b")
+    story.tell(60)
+    assert [s.at for s in story.said] == [0, 0]
+
+
+def test_a_resolution_that_nobody_heard_the_begin_of_stays_silent_beside_one_that_fires():
+    story = Story(tree(GROUPED))
+    story.at(0).push("a")
+    story.at(20).push("b", "resolved")
+    story.tell(200).want((10, "ops", ["a firing"]))
 
 
 def test_send_resolved_false_tells_begins_only():
@@ -233,6 +252,26 @@ def test_an_inhibited_alert_waits_for_its_source_to_end():
     assert [t for _, t in told[3:]] == ["target firing"]
     # Looked at again every 30 s.
     assert 60 < told[3][0] <= 95
+
+
+def test_no_alert_inhibits_itself_or_its_like():
+    both = [{"source_matchers": ["model=fraud"], "target_matchers": ["model=fraud"]}]
+    story = Story(tree(PROMPT, inhibit_rules=both))
+    story.at(0).push("a")
+    story.at(1).push("b", label_alertname="2")
+    story.tell(30).want((0, "ops", ["a firing"]), (1, "ops", ["b firing"]))
+
+
+def test_an_alert_held_back_meanwhile_is_not_told_again_beside_others():
+    story = Story(tree(GROUPED, inhibit_rules=INHIBIT))
+    story.at(0).push("target", label_kind="drift")
+    story.at(20).push("source", label_kind="schema")
+    story.at(80).push("source", "resolved", label_kind="schema")
+    story.tell(400).want(
+        (10, "ops", ["target firing"]),
+        (70, "ops", ["source firing"]),
+        (130, "ops", ["target firing", "source resolved"]),
+    )
 
 
 def test_an_inhibited_alert_that_ends_meanwhile_is_never_told():
