@@ -28,6 +28,9 @@ class Cells:
         min, max: below and above is out of range. Where the smallest or largest value is a
             spike, its whole cell is in range: a float32 stream rounds it either way.
         mean, std: of the reference.
+        rows: usable reference rows.
+        upto: reference rows in all cells up to and with each one.
+        psi_reference: reference rows a PSI bin.
     """
 
     edges: Floats
@@ -40,11 +43,9 @@ class Cells:
     max: float
     mean: float
     std: float
-
-    @property
-    def rows(self) -> int:
-        """Usable reference rows."""
-        return int(self.reference.sum())
+    rows: int
+    upto: Ints
+    psi_reference: Ints
 
     def psi_bins(self, counts: Ints) -> Ints:
         """Counts of cells put together to counts of PSI bins."""
@@ -57,7 +58,11 @@ class Cells:
         edges would cost 9 steps, and as many mispredicted branches, a value.
         """
         upto = ordered.searchsorted(self.edges, "right")
-        return np.diff(upto, prepend=0, append=len(ordered))
+        counts = np.empty(len(self.reference), np.int64)
+        counts[:-1] = upto
+        counts[-1] = len(ordered)
+        counts[1:] -= upto
+        return counts
 
 
 _KNOWN: dict[int, tuple[NumericReference, Cells]] = {}
@@ -100,15 +105,19 @@ def _build(reference: NumericReference) -> Cells:
             low = float(np.nextafter(edges[first - 1], np.inf))
         if values[-1] == high and last < len(edges):
             high = float(edges[last])
+    psi_starts = np.concatenate([[0], edges.searchsorted(psi_edges, "left") + 1])
     return Cells(
         edges=edges,
         reference=counts,
         lower=lower,
         upper=upper,
         spikes=spikes,
-        psi_starts=np.concatenate([[0], edges.searchsorted(psi_edges, "left") + 1]),
+        psi_starts=psi_starts,
         min=low,
         max=high,
         mean=float(reference.mean or 0.0),
         std=float(reference.std or 0.0),
+        rows=int(counts.sum()),
+        upto=np.cumsum(counts),
+        psi_reference=np.add.reduceat(counts, psi_starts),
     )

@@ -12,6 +12,7 @@ UNIT_BITS = 1074
 """One unit is 2**-1074, the smallest positive double: every double is a whole number of units."""
 
 _SLOW_ABOVE = 2.0**900
+_FEW = 32
 
 
 def units_of(value: float) -> int:
@@ -63,25 +64,30 @@ class ExactSum:
 
     def update(self, values: NDArray[np.float64], sign: int = 1) -> None:
         """Add finite doubles (`sign` -1: take them back)."""
+        if len(values):
+            largest = max(float(values.max()), -float(values.min()))
+            self.update_bounded(values, largest, sign)
+
+    def update_bounded(self, values: NDArray[np.float64], largest: float, sign: int = 1) -> None:
+        """Add finite doubles of which none is larger than this, up or down."""
         size = len(values)
-        if size == 0:
-            return
-        largest = max(float(values.max()), -float(values.min()))
-        if size < 32 or largest > _SLOW_ABOVE:
+        if size < _FEW or largest > _SLOW_ABOVE:
             self.units += sign * sum(map(units_of, values.tolist()))
             return
-        splitter = 2.0 ** (math.frexp(largest)[1] + (size + 2).bit_length())
-        narrowing = 2.0 ** ((size + 2).bit_length() - 53)
-        rest = values
-        upper = np.empty_like(values)
+        bits = (size + 2).bit_length()
+        splitter = 2.0 ** (math.frexp(largest)[1] + bits)
+        narrowing = 2.0 ** (bits - 53)
+        rest, upper = values, np.empty_like(values)
+        lower = np.empty_like(values)
         while True:
+            # What is left of each value after adding a large number and taking it off again are
+            # its upper bits: they add up without rounding. The next round takes the bits below.
             np.add(rest, splitter, out=upper)
             np.subtract(upper, splitter, out=upper)
-            self.units += sign * units_of(float(upper.sum()))
-            rest = np.subtract(rest, upper, out=upper)
+            self.units += sign * units_of(float(np.add.reduce(upper)))
+            rest = np.subtract(rest, upper, out=lower)
             if not rest.any():
                 return
-            upper = np.empty_like(values)
             splitter *= narrowing
 
     def merge(self, other: ExactSum) -> None:

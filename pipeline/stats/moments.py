@@ -50,9 +50,9 @@ class Moments:
             return
         batch = Moments()
         batch.count = len(ordered)
-        batch.total.update(ordered)
-        batch.std = _std_of_sorted(ordered)
         batch.min, batch.max = float(ordered[0]), float(ordered[-1])
+        batch.total.update_bounded(ordered, max(batch.max, -batch.min))
+        batch.std = _std_of_sorted(ordered)
         self.merge(batch)
 
     def merge(self, other: Moments) -> None:

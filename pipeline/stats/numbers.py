@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ class NumberCounter:
         gathered.sort()
         ordered = gathered.astype(np.float64, copy=False)
         # Not-a-numbers sort to the end, infinities beside them.
-        if not np.isfinite(ordered[-1]) or not np.isfinite(ordered[0]):
+        if not math.isfinite(ordered[-1]) or not math.isfinite(ordered[0]):
             start = int(ordered.searchsorted(-np.inf, "right"))
             stop = int(ordered.searchsorted(np.inf, "left"))
             self._non_finite += len(ordered) - (stop - start)
@@ -228,35 +229,36 @@ class NumberCounter:
             largest = 0
         return max(largest, int(self._inside().max()))
 
-    def percentile(self, per_mille: int) -> float | None:
-        """The value of rank ceil(n x per_mille / 1000); None without values.
+    def percentiles(self, *per_mille: int) -> tuple[float | None, ...]:
+        """The values of rank ceil(n x per_mille / 1000); None without values.
 
-        In the reference's range it lies in the cell of the exact one (at most 1/256 of the
+        In the reference's range one lies in the cell of the exact value (at most 1/256 of the
         reference's mass away; the value itself for a spike), beyond it within 0.8 %.
         """
         self._fold()
         moments = self._moments
         if not moments.count:
-            return None
-        rank = percentile_rank(moments.count, per_mille)
-        if rank == moments.count:
-            return moments.max + 0.0
-        value = self._at_rank(rank)
-        return min(max(value, moments.min), moments.max) + 0.0
+            return (None,) * len(per_mille)
+        inside = None if self._cells is None else self._inside()
+        found = []
+        for rank in (percentile_rank(moments.count, part) for part in per_mille):
+            value = moments.max if rank == moments.count else self._at_rank(rank, inside)
+            found.append(min(max(value, moments.min), moments.max) + 0.0)
+        return tuple(found)
 
-    def _at_rank(self, rank: int) -> float:
+    def _at_rank(self, rank: int, inside: Ints | None) -> float:
         cells = self._cells
-        if cells is None:
+        if cells is None or inside is None:
             return self._above.at_rank(rank)
         below = self._below.total()
         if rank <= below:
             return self._below.at_rank(rank)
-        upto = np.cumsum(self._inside())
+        upto = np.cumsum(inside)
         rank -= below
         if rank > upto[-1]:
             return self._above.at_rank(rank - int(upto[-1]))
         place = int(upto.searchsorted(rank))
-        if not np.isnan(cells.spikes[place]):
+        if not math.isnan(cells.spikes[place]):
             return float(cells.spikes[place])
         before = int(upto[place - 1]) if place else 0
         share = (rank - before - 0.5) / (int(upto[place]) - before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from inferwatch.events.reference import NumericReference
 from inferwatch.events.window import NumericBlock
 from pipeline.stats.categories import entropy_bits
@@ -37,14 +39,15 @@ def numeric_block(
     """
     moments, cells = numbers.moments, numbers.cells
     count, mean = moments.count, moments.mean()
+    p05, p50, p95 = numbers.percentiles(50, 500, 950)
     ks = pvalue = index = distance = moved = None
     if cells is not None and count:
         counts, below, above = numbers.cell_counts, numbers.below, numbers.above
-        ks = ks_statistic(cells.reference, counts, below, above)
+        ks = ks_statistic(cells.upto, counts, below, above)
         pvalue = None if ks is None else ks_pvalue(ks, cells.rows, count)
-        bins, reference_bins = cells.psi_bins(counts), cells.psi_bins(cells.reference)
-        index = psi(reference_bins, bins)
-        distance = jensen_shannon(reference_bins, bins)
+        bins = cells.psi_bins(counts)
+        index = psi(cells.psi_reference, bins)
+        distance = jensen_shannon(cells.psi_reference, bins)
         if mean is not None:
             moved = wasserstein(cells, counts, below, above, numbers.beyond(), mean)
     return NumericBlock(
@@ -57,9 +60,9 @@ def numeric_block(
         std=moments.std if count else None,
         min=moments.min + 0.0 if count else None,
         max=moments.max + 0.0 if count else None,
-        p05=numbers.percentile(50),
-        p50=numbers.percentile(500),
-        p95=numbers.percentile(950),
+        p05=p05,
+        p50=p50,
+        p95=p95,
         ks=ks,
         ks_pvalue=pvalue,
         psi=index,
@@ -95,11 +98,11 @@ def numeric_scores(
     rank = effect = spread = shape = index = 0.0
     if count:
         rank, effect, spread = rank_scores(cells.reference, counts)
-        bins, reference_bins = cells.psi_bins(counts), cells.psi_bins(cells.reference)
-        test = chi_square(reference_bins, bins)
-        used = int(((bins + reference_bins) > 0).sum())
+        bins = cells.psi_bins(counts)
+        test = chi_square(cells.psi_reference, bins)
+        used = int(np.count_nonzero(bins + cells.psi_reference))
         shape = 0.0 if test is None else shape_score(test[0], used - 1)
-        index = psi(reference_bins, bins) or 0.0
+        index = psi(cells.psi_reference, bins) or 0.0
     return DriftScores(
         rows=count,
         reference_rows=usable,

@@ -33,8 +33,8 @@ def wasserstein(
         return None
     ours = np.concatenate([[below], np.cumsum(counts)])
     ours[-1] -= above
-    theirs = np.concatenate([[0], np.cumsum(cells.reference)])
-    gaps = ours / size - theirs / cells.rows
+    gaps = ours / size
+    gaps[1:] -= cells.upto / cells.rows
     left, right = gaps[:-1], gaps[1:]
     width = cells.upper - cells.lower
     # A straight line from `left` to `right` crosses zero when their signs differ.
