@@ -169,10 +169,11 @@ def rig(
     sidecar: dict[str, Any] | None = None,
     text: str = "",
     broker: KeepingBroker | None = None,
+    is_real: bool = False,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
     traffic_s: float = 0.5,
 ) -> Iterator[Rig]:
-    """A running sidecar; `script` None: nobody listens upstream."""
+    """A running sidecar; `script` None: nobody listens upstream; `is_real`: `text`'s Kafka."""
     upstream = ScriptedServer(script) if script is not None else None
     port = upstream.port if upstream else free_port()
     own = SidecarSettings.model_validate(
@@ -186,7 +187,7 @@ def rig(
     )
     settings = load(None, text=text or "{}").model_copy(update={"sidecar": own})
     broker = broker or KeepingBroker()
-    subject = Sidecar(settings, connect=broker.connect)
+    subject = Sidecar(settings, connect=None if is_real else broker.connect)
     loop = loop_factory()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
