@@ -153,7 +153,7 @@ class Api:
         """How the system does as a whole."""
         folder = self._folder
         heads = folder.catalogue.current()
-        firing = Counter(i.alert.severity.value for i in folder.incidents.firing())
+        firing = Counter(str(i.alert.severity) for i in folder.incidents.firing())
         rows = sum(h.values.get("rows", 0) for h in heads)
         sent = rows + sum(h.values.get("lost", 0) for h in heads)
         newest = max((h.end for h in heads), default=None)

@@ -55,8 +55,7 @@ def _firing(folder: Folder) -> Family:
         "inferwatch_dashboard_firing_incidents", "gauge", "Incidents that go on, by model and kind."
     )
     counts = Counter(
-        (i.alert.model, i.alert.severity.value, i.alert.kind.value)
-        for i in folder.incidents.firing()
+        (i.alert.model, str(i.alert.severity), str(i.alert.kind)) for i in folder.incidents.firing()
     )
     for (model, severity, kind), count in counts.items():
         firing.add(count, model=model, severity=severity, kind=kind)

@@ -138,5 +138,5 @@ class Incidents:
 
 def _urgency(incident: Incident) -> tuple[bool, int, int, str]:
     alert = incident.alert
-    weight = _WEIGHT[alert.severity] if incident.firing else 0
+    weight = _WEIGHT.get(alert.severity, 1) if incident.firing else 0
     return (not incident.firing, weight, -alert.starts_at, alert.incident)

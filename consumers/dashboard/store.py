@@ -103,7 +103,13 @@ class Store:
         """
         async with self._redis.pipeline(transaction=False) as pipe:
             for window in windows:
-                self._put_window(pipe, window)
+                self._put_row(pipe, window)
+            # Of a series that has many windows in this turn only the last head counts.
+            for window in {w.head.series: w for w in windows}.values():
+                pipe.hset(self._base + "heads", window.head.series.text, window.head.encode())
+            newest = {w.head.series: w for w in windows if w.result.start == w.head.start}
+            for window in newest.values():
+                self._put_newest(pipe, window)
             for incident in incidents:
                 pipe.hset(self._base + "incidents", incident.alert.incident, incident.encode())
             if windows or incidents:
@@ -152,20 +158,18 @@ class Store:
         columns = [[values[i] for _, values in found] for i in range(len(names))]
         return Points([start for start, _ in found], columns)
 
-    def _put_window(self, pipe: Any, window: FoldedWindow) -> None:
-        head, result = window.head, window.result
-        chunk = result.start // (head.series.slide_ms * CHUNK)
-        key = self._chunk_key(head.series, chunk)
+    def _put_row(self, pipe: Any, window: FoldedWindow) -> None:
+        head, start = window.head, window.result.start
+        key = self._chunk_key(head.series, start // (head.series.slide_ms * CHUNK))
         schema = f"s{head.schema.checksum}"
-        pipe.eval(
-            _PUT_ROW, 1, key, result.start, window.row, schema, head.schema.encode(), self._ttl_s
-        )
-        text = head.series.text
-        pipe.hset(self._base + "heads", text, head.encode())
-        if result.start == head.start:
-            whole = bytes([FORMAT]) + zlib.compress(window_to_json(result), 1)
-            pipe.hset(self._base + "latest", text, whole)
-            pipe.delete(self._chunk_key(head.series, chunk - MAX_CHUNKS - 1))
+        pipe.eval(_PUT_ROW, 1, key, start, window.row, schema, head.schema.encode(), self._ttl_s)
+
+    def _put_newest(self, pipe: Any, window: FoldedWindow) -> None:
+        series, result = window.head.series, window.result
+        whole = bytes([FORMAT]) + zlib.compress(window_to_json(result), 1)
+        pipe.hset(self._base + "latest", series.text, whole)
+        chunk = result.start // (series.slide_ms * CHUNK)
+        pipe.delete(self._chunk_key(series, chunk - MAX_CHUNKS - 1))
 
     def _chunk_key(self, series: SeriesId, chunk: int) -> str:
         return f"{self._base}points:{series.digest}:{chunk}"

@@ -27,6 +27,7 @@ export function heat({ at, step, features, spans, nothing }) {
   panel.append(grid);
   const add = (some) => some.forEach((f) => addRow(grid, f, at, step, spans));
   add(ranked.slice(0, SHOWN));
+  panel.append(h("div.heat.foot", h("span"), h("span.ends", h("span", moment(at[0])), h("span", moment(at.at(-1) + step))), h("span"), h("span.max")));
   if (ranked.length > SHOWN) {
     const more = h("button.plain", { type: "button" }, `Show all ${ranked.length} features`);
     more.addEventListener("click", () => {
