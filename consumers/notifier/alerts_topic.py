@@ -17,6 +17,9 @@ from inferwatch.settings import Settings
 
 _log = logging.getLogger(__name__)
 
+# The longest that one call may hold up the end of the process.
+WAIT_MS = 1_500
+
 
 class AlertsTopic:
     """Every notifier reads every partition; there is no consumer group to rebalance."""
@@ -44,14 +47,14 @@ class AlertsTopic:
             **kafka_options(self._settings.broker),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            request_timeout_ms=30_000,
+            bootstrap_timeout_ms=WAIT_MS,
             max_poll_records=500,
         )
         numbers = self._partitions()
         parts = [TopicPartition(self._name, n) for n in sorted(numbers)]
         self._consumer.assign(parts)
-        begins = self._by_number(self._consumer.beginning_offsets(parts))
-        self._ends = self._by_number(self._consumer.end_offsets(parts))
+        begins = self._by_number(self._consumer.beginning_offsets(parts, WAIT_MS))
+        self._ends = self._by_number(self._consumer.end_offsets(parts, WAIT_MS))
         self._first = {n for n in numbers if history and n not in stored}
         fresh = self._first_positions(parts, begins)
         positions: dict[int, int] = {}
@@ -69,16 +72,12 @@ class AlertsTopic:
         return positions
 
     def _partitions(self) -> set[int]:
-        deadline = time.monotonic() + 10
-        while True:
-            found = self._consumer.partitions_for_topic(self._name)
-            if found:
-                return set(found)
-            if time.monotonic() > deadline:
-                raise ServiceUnreachableError(
-                    f"Kafka has no topic {self._name}; create it with `inferwatch topics create`"
-                )
-            time.sleep(0.2)
+        found = self._consumer.partitions_for_topic(self._name)
+        if not found:
+            raise ServiceUnreachableError(
+                f"there is no topic {self._name}; create it with `inferwatch topics create`"
+            )
+        return set(found)
 
     def _first_positions(
         self, parts: list[TopicPartition], begins: dict[int, int]
@@ -89,7 +88,7 @@ class AlertsTopic:
         if start == "latest":
             return dict(self._ends)
         since = int(time.time() * 1000) - int(start)
-        found = self._consumer.offsets_for_times(dict.fromkeys(parts, since))
+        found = self._consumer.offsets_for_times(dict.fromkeys(parts, since), WAIT_MS)
         return {
             p.partition: found[p].offset if found.get(p) else self._ends[p.partition] for p in parts
         }
@@ -120,7 +119,7 @@ class AlertsTopic:
     def close(self) -> None:
         """Disconnect."""
         if self._consumer is not None:
-            self._consumer.close()
+            self._consumer.close(timeout_ms=WAIT_MS)
             self._consumer = None
 
     @staticmethod

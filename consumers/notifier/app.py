@@ -39,7 +39,8 @@ IDLE_S = 0.5
 COMPARE_MS = 1_000
 LONGEST_BACKOFF_S = 15.0
 # Ends within 5 s of a signal: what is on its way gets most of it.
-LAST_SENDS_S = 3.0
+LAST_READ_S = 1.0
+LAST_SENDS_S = 2.5
 
 
 class Notifier:
@@ -83,8 +84,9 @@ class Notifier:
             self._stop.set()
             self._wake.set()
             self._caught_up.set()
-            for task in loops:
-                await task
+            done, _ = await asyncio.wait(loops, timeout=LAST_READ_S)
+            for task in done:
+                task.result()
             await self._sender.settle(LAST_SENDS_S)
         finally:
             stopping.cancel()

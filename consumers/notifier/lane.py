@@ -22,6 +22,8 @@ from inferwatch.errors import StateFormatError
 FORMAT = 1
 # How long a receiver's knowledge of an incident matters: its correction may come so late.
 HEARD_MS = 7 * 86_400_000
+# And of how many of them, so that a busy group stays small.
+HEARD_COUNT = 1_000
 
 
 @dataclass(frozen=True)

@@ -292,3 +292,26 @@ def test_when_redis_was_emptied_the_open_incident_still_ends(
         (alert,) = json.loads(post.body)["alerts"]
         key = (alert["incident"], alert["event"]["status"])
         assert ids.setdefault(key, post.headers["webhook-id"]) == post.headers["webhook-id"]
+
+
+def test_it_waits_for_a_topic_that_is_not_there_and_still_ends_at_once(
+    configure, tmp_path, real_kafka
+):
+    configure([{"name": "ops", "console_configs": [{}]}])
+    with Process(tmp_path) as notifier:
+        eventually(lambda: "inferwatch topics create" in notifier.log.read_text())
+        assert notifier.stop() < 5
+
+
+def test_it_ends_at_once_while_the_broker_hangs(alerts, configure, tmp_path, real_kafka):
+    with HttpReceiver(lambda n: Answer(wait_s=30)) as hook:
+        configure([{"name": "ops", "webhook_configs": [{"url": hook.url}]}])
+        with Process(tmp_path) as notifier:
+            eventually(lambda: "reading alerts from" in notifier.log.read_text())
+            alerts(alert_event("i1"))
+            eventually(lambda: hook.posts)
+            real_kafka.pause()
+            try:
+                assert notifier.stop() < 5
+            finally:
+                real_kafka.resume()

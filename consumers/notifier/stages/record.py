@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from consumers.notifier.lane import HEARD_MS, Lane, Told
+from consumers.notifier.lane import HEARD_COUNT, HEARD_MS, Lane, Told
 from consumers.notifier.transition import Transition
 
 
 def record_sent(lane: Lane, shown: Collection[Transition], held: Collection[str], now: int) -> Lane:
     """The lane after a message about `shown`; `held` are the incidents held back meanwhile."""
     before = lane.told or Told(0)
-    heard = {t: at for t, at in before.heard.items() if now - at < HEARD_MS}
-    heard |= {a.id: now for a in shown}
+    heard = _remembered(lane, before, now) | {a.id: now for a in shown}
     told = Told(
         at=now,
         # What is held back is not over: it is neither told again nor forgotten.
@@ -24,6 +23,16 @@ def record_sent(lane: Lane, shown: Collection[Transition], held: Collection[str]
     done = {a.id for a in shown if not a.open}
     alerts = {i: t for i, t in lane.alerts.items() if t.id not in done}
     return replace(lane.without_pending(), alerts=alerts, told=told)
+
+
+def _remembered(lane: Lane, told: Told, now: int) -> dict[str, int]:
+    """What was heard of and may matter again: whatever still fires, and the latest of the rest."""
+    current = {key for i, t in lane.alerts.items() for key in (f"{i}/firing", t.id)}
+    recent = sorted(
+        (at, key) for key, at in told.heard.items() if key not in current and now - at < HEARD_MS
+    )
+    kept = {key: at for at, key in recent[-HEARD_COUNT:]}
+    return kept | {key: at for key, at in told.heard.items() if key in current}
 
 
 def record_silent(lane: Lane, held: Collection[str]) -> Lane:
