@@ -95,6 +95,8 @@ class ModelEvaluator:
         self._watch = ModelWatch(
             plan.settings, settings.rules, retention_ms=settings.retention.history
         )
+        for warning in self._watch.warnings:
+            log.warning("%s: %s", plan.name, warning)
         self._readiness = QualityReadiness(
             horizon_ms=plan.settings.labels.horizon,
             wait_ms=plan.settings.labels.wait,
@@ -146,15 +148,15 @@ class ModelEvaluator:
             self._plan.name, prefix, self._plan.lateness, settings.limits.idle
         )
         self._watermark = max(self._watermark, reached)
-        ready = sorted(key for key in self._pending if self._is_ready(key, progress.now_ms))
-        ready = ready[:MAX_WINDOWS_A_ROUND]
+        due = (key for key in self._pending if self._is_ready(key, progress.now_ms))
+        ready = sorted(due, key=_turn)[:MAX_WINDOWS_A_ROUND]
+        label_time = progress.label_time(prefix, settings.limits.idle)
         alerts: list[Alert] = []
         if ready:
             results = await self._results(ready, list(progress.sources))
             for key, result in zip(ready, results, strict=True):
                 if result is not None:
-                    alerts += await self._publish(key, result, progress.now_ms)
-        label_time = progress.label_time(prefix, settings.limits.idle)
+                    alerts += await self._publish(key, result, progress.now_ms, label_time)
         alerts += await self._judge_quality(label_time, list(progress.sources))
         if ready or alerts:
             await self._write(ready, alerts)
@@ -208,9 +210,12 @@ class ModelEvaluator:
             provisional=reference is not None and reference.provisional,
         )
 
-    async def _publish(self, key: WindowKey, result: WindowResult, now_ms: int) -> list[Alert]:
+    async def _publish(
+        self, key: WindowKey, result: WindowResult, now_ms: int, label_time: int
+    ) -> list[Alert]:
         revised = self._published.revise(key, result)
         if revised is not None:
+            self._readiness.observe_delay(revised, label_time)
             await self._outlets.window(revised)
             self._published.learn(revised, now_ms)
         return self._judge_final(key, revised or result, again=revised is not None)
@@ -239,7 +244,7 @@ class ModelEvaluator:
         time = label_time // step * step
         alerts: list[Alert] = []
         waiting: set[tuple[str, str, str]] = set()
-        for key in sorted(self._unjudged):
+        for key in sorted(self._unjudged, key=_turn):
             if key.track in waiting:
                 continue
             result = self._unjudged[key]
@@ -303,6 +308,10 @@ class ModelEvaluator:
         self._unjudged = {_parse_window(text): None for text in unjudged}
         self._readiness.restore(readiness)
         self._watch.restore(watch)
+
+
+def _turn(key: WindowKey) -> tuple[Span, str, bool, str]:
+    return key.turn
 
 
 def _window_text(key: WindowKey) -> str:

@@ -27,14 +27,14 @@ models:
 rules:
   - name: accuracy-low
     metric: quality.accuracy
-    when: "< 0.84"
-    min_rows: 200
+    when: "< 0.83"
+    min_rows: 400
     severity: page
     runbook_url: https://example.com/runbooks/accuracy-low
   - name: input-drift
     metric: features.*.psi
     when: "> 0.25"
-    min_rows: 200
+    min_rows: 400
     severity: ticket
 
 notify:

@@ -20,7 +20,7 @@ from inferwatch.settings import Settings
 
 @dataclass(slots=True)
 class Incident:
-    """One incident as the topic told it; times are wall clock, milliseconds, of the reading."""
+    """One incident as the topic told it; `published_at` by status, by Kafka's timestamps."""
 
     id: str
     rule: str
@@ -29,7 +29,7 @@ class Incident:
     cause: str | None = None
     fired: dict[str, Any] | None = None
     resolved: dict[str, Any] | None = None
-    seen_at: dict[str, int] = field(default_factory=dict)
+    published_at: dict[str, int] = field(default_factory=dict)
 
 
 class Observer:
@@ -113,11 +113,11 @@ class Observer:
                 for records in polled.values():
                     for record in records:
                         if record.value is not None:
-                            names[record.topic](orjson.loads(record.value))
+                            names[record.topic](orjson.loads(record.value), record.timestamp)
         finally:
             consumer.close()
 
-    def _take_window(self, window: dict[str, Any]) -> None:
+    def _take_window(self, window: dict[str, Any], at: int) -> None:
         if window["model"] != NAME:
             return
         key = (window["version"], window["segment"], window["window"], window["start"])
@@ -126,15 +126,14 @@ class Observer:
             if known is None or window["revision"] >= known["revision"]:
                 self._windows[key] = window
 
-    def _take_alert(self, alert: dict[str, Any]) -> None:
-        now = time.time_ns() // 1_000_000
+    def _take_alert(self, alert: dict[str, Any], at: int) -> None:
         with self._lock:
             self.alerts.append(alert)
             incident = self.incidents.setdefault(
                 alert["incident"],
                 Incident(alert["incident"], alert["rule"], alert["kind"], alert["severity"]),
             )
-            incident.seen_at.setdefault(alert["status"], now)
+            incident.published_at.setdefault(alert["status"], at)
             if alert["status"] == "firing":
                 incident.fired = alert
                 incident.cause = alert["causes"][0]["cause"] if alert["causes"] else None

@@ -53,9 +53,9 @@ class Outcome:
                 "incident": incident.id,
                 "kind": incident.kind,
                 "cause": incident.cause,
-                "fired_at": incident.seen_at.get("firing"),
+                "fired_at": incident.published_at.get("firing"),
                 "delivered_at": delivered.get((incident.id, "firing")),
-                "resolved_at": incident.seen_at.get("resolved"),
+                "resolved_at": incident.published_at.get("resolved"),
             }
             for incident in observer.incidents.values()
         ]

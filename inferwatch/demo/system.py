@@ -24,9 +24,9 @@ class System:
         self._logs = out / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str, *argv: str) -> None:
-        """Start `python -m ...` under this name."""
-        self._supervisor.start(self._program(name, argv))
+    def start(self, name: str, *argv: str, restart: bool = False) -> None:
+        """Start `python -m ...` under this name; with `restart` again whenever it dies."""
+        self._supervisor.start(self._program(name, argv, restart=restart))
 
     def complete(self, name: str, *argv: str) -> None:
         """Run `python -m ...` to its end."""
@@ -60,11 +60,11 @@ class System:
         assert match is not None
         return match[1]
 
-    def _program(self, name: str, argv: Sequence[str]) -> Program:
+    def _program(self, name: str, argv: Sequence[str], *, restart: bool = False) -> Program:
         # One thread a process is plenty for a demo, and leaves the machine to its user.
         threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         log = self._logs / f"{name}.log"
-        return Program(name, (sys.executable, "-m", *argv), env=threads, log=log)
+        return Program(name, (sys.executable, "-m", *argv), env=threads, log=log, restart=restart)
 
 
 def free_port(wanted: int) -> int:

@@ -10,9 +10,9 @@ from pipeline.windows.inputs import InputCounts
 from pipeline.windows.pane import Counts
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class WindowKey:
-    """One window of one model: what a result is about. Sorts in the order of judging."""
+    """One window of one model: what a result is about."""
 
     span: Span
     version: str
@@ -22,6 +22,14 @@ class WindowKey:
     def track(self) -> tuple[str, str, str]:
         """The windows that follow one another in time."""
         return (self.span.text, self.version, self.segment)
+
+    @property
+    def turn(self) -> tuple[Span, str, bool, str]:
+        """The order of judging: by end, and the segments before the whole.
+
+        So a cause that lies in one segment is known when the whole is judged.
+        """
+        return (self.span, self.version, not self.segment, self.segment)
 
 
 def window_result(

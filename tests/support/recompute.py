@@ -14,6 +14,7 @@ from kafka.structs import TopicPartition
 from inferwatch import topics
 from inferwatch.broker import kafka_options
 from inferwatch.events.json_codec import window_to_dict
+from inferwatch.events.reference import ReferenceProfile
 from inferwatch.settings import Settings
 from pipeline.decode import Decoder, RawRecord
 from pipeline.engine import KINDS
@@ -52,10 +53,14 @@ def read_topic(settings: Settings, topic: topics.Topic) -> dict[int, list[RawRec
 
 
 def recompute(
-    settings: Settings, log: dict[topics.Topic, dict[int, list[RawRecord]]]
+    settings: Settings,
+    log: dict[topics.Topic, dict[int, list[RawRecord]]],
+    references: Iterable[ReferenceProfile] = (),
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Every window of the log: (model, version, segment, window, start) -> the result."""
     catalog = ReferenceCatalog()
+    for reference in references:
+        catalog.add(reference)
     plans = ModelPlans(settings)
     panes: dict[PaneKey, list[Pane]] = defaultdict(list)
     kept: dict[str, list[FoundPrediction]] = defaultdict(list)
@@ -78,7 +83,7 @@ def recompute(
         news = join.newest(state, decoder.decode(records))
         join.apply(state, news, {identity: kept[identity] for identity in news})
         _collect(panes, state)
-    return _windows(panes, plans)
+    return _windows(panes, plans, catalog)
 
 
 def _collect(panes: dict[PaneKey, list[Pane]], state: PartitionState) -> None:
@@ -87,7 +92,7 @@ def _collect(panes: dict[PaneKey, list[Pane]], state: PartitionState) -> None:
 
 
 def _windows(
-    panes: dict[PaneKey, list[Pane]], plans: ModelPlans
+    panes: dict[PaneKey, list[Pane]], plans: ModelPlans, catalog: ReferenceCatalog
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
     keys = {
         (key.model, WindowKey(span, key.version, key.segment))
@@ -102,7 +107,9 @@ def _windows(
             for pane in panes.get(PaneKey(model, key.version, key.segment, start), ()):
                 pane.merge_into(counts, key.span.end)
         if not counts.empty:
-            result = window_to_dict(window_result(model, key, counts, reference=None))
+            known = catalog.in_force(model, key.version, key.span.start)
+            fingerprint = None if known is None else known.fingerprint
+            result = window_to_dict(window_result(model, key, counts, reference=fingerprint))
             found[identity(result)] = result
     return found
 
