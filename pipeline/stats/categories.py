@@ -145,4 +145,5 @@ def entropy_bits(counts: list[int]) -> float | None:
     total = sum(counts)
     if not total:
         return None
-    return -sum(c / total * math.log2(c / total) for c in counts if c) + 0.0
+    # Rounded once, so that the order of the categories does not show.
+    return -math.fsum(c / total * math.log2(c / total) for c in counts if c) + 0.0

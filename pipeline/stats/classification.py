@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inferwatch.errors import MergeError
 from inferwatch.events.window import ClassificationBlock
 from pipeline.stats.calibration import Calibration
-from pipeline.stats.confusion import Confusion, macro
+from pipeline.stats.confusion import Confusion, Texts, macro
 from pipeline.stats.exact_sum import ExactSum
 from pipeline.stats.label_delay import LabelDelay
 from pipeline.stats.roc_auc import RocAuc
@@ -69,8 +69,8 @@ class ClassificationCounter:
 
     def update(
         self,
-        actual: Sequence[str],
-        predicted: Sequence[str],
+        actual: Texts,
+        predicted: Texts,
         scores: Mapping[str, Floats],
         delay_ms: Floats,
         sign: int = 1,
@@ -84,7 +84,7 @@ class ClassificationCounter:
             delay_ms: from prediction to label, event time.
             sign: 1 or -1.
         """
-        if not len(actual):
+        if not len(delay_ms):
             return
         self._confusion.update(actual, predicted, sign)
         self._delay.update(delay_ms, sign)

@@ -12,6 +12,7 @@ from pipeline.columns import Mask
 from pipeline.stats.exact_sum import ExactSum
 from pipeline.stats.log_histogram import LogHistogram
 from pipeline.stats.moments import Moments
+from pipeline.stats.numbers import BUFFER_ROWS
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +32,16 @@ class LatencyCounter:
     (2, 1, 20.0, 30.0, 2.0)
     """
 
-    __slots__ = ("_errors", "_histogram", "_moments", "_reporting", "_tokens", "_ttft")
+    __slots__ = (
+        "_buffer",
+        "_buffered",
+        "_errors",
+        "_histogram",
+        "_moments",
+        "_reporting",
+        "_tokens",
+        "_ttft",
+    )
 
     def __init__(self) -> None:
         """No request yet."""
@@ -41,20 +51,40 @@ class LatencyCounter:
         self._ttft = LogHistogram()
         self._tokens = ExactSum()
         self._reporting = 0
+        self._buffer: list[tuple[Floats, Floats, Floats]] = []
+        self._buffered = 0
 
     def update(self, latency_ms: Floats, failed: Mask, ttft_ms: Floats, tokens_out: Floats) -> None:
-        """Count requests; NaN where the time to first token or the tokens are absent."""
-        ordered = np.sort(latency_ms)
-        self._moments.update_sorted(ordered)
-        self._histogram.update_sorted(ordered)
+        """Count requests; NaN where the time to first token or the tokens are absent.
+
+        The arrays must not change afterwards.
+        """
         self._errors += int(np.count_nonzero(failed))
-        self._ttft.update_sorted(np.sort(ttft_ms[np.isfinite(ttft_ms)]))
-        tokens = tokens_out[np.isfinite(tokens_out)]
+        self._buffer.append((latency_ms, ttft_ms, tokens_out))
+        self._buffered += len(latency_ms)
+        if self._buffered >= BUFFER_ROWS:
+            self._fold()
+
+    def _fold(self) -> None:
+        if not self._buffered:
+            return
+        latency, ttft, tokens = map(np.concatenate, zip(*self._buffer, strict=True))
+        self._buffer.clear()
+        self._buffered = 0
+        latency.sort()
+        self._moments.update_sorted(latency)
+        self._histogram.update_sorted(latency)
+        ttft = ttft[np.isfinite(ttft)]
+        if len(ttft):
+            self._ttft.update_sorted(np.sort(ttft))
+        tokens = tokens[np.isfinite(tokens)]
         self._tokens.update(tokens)
         self._reporting += len(tokens)
 
     def merge(self, other: LatencyCounter) -> None:
         """Take in all requests of another counter."""
+        self._fold()
+        other._fold()
         self._errors += other._errors
         self._moments.merge(other._moments)
         self._histogram.merge(other._histogram)
@@ -64,6 +94,7 @@ class LatencyCounter:
 
     def snapshot(self) -> list[Any]:
         """Plain values."""
+        self._fold()
         return [
             self._errors,
             self._moments.snapshot(),
@@ -86,6 +117,7 @@ class LatencyCounter:
 
     def result(self, window_ms: int) -> LatencyBlock | None:
         """The block of a window of this length; None without a request."""
+        self._fold()
         moments = self._moments
         if not moments.count:
             return None

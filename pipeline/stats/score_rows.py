@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.columns import Mask
-from pipeline.stats.confusion import encode
+from pipeline.stats.confusion import Texts, encode
 
 Floats = NDArray[np.float64]
 
@@ -28,16 +28,19 @@ class ScoreRows:
 
     def __init__(
         self,
-        actual: Sequence[str],
-        predicted: Sequence[str],
+        actual: Texts,
+        predicted: Texts,
         scores: Mapping[str, Floats],
         positive: str | None,
     ) -> None:
         """Look up each row's own scores."""
-        size = len(actual)
-        codes, names = encode([*actual, *predicted])
-        self._truth, answers = codes[:size], codes[size:]
+        truth, names = encode(actual)
+        answers, answer_names = encode(predicted)
         self._codes = {name: code for code, name in enumerate(names)}
+        place = [self._codes.setdefault(name, len(self._codes)) for name in answer_names]
+        self._truth = truth
+        answers = np.array(place, np.int32)[answers]
+        size = len(truth)
         self._positive = positive
         self._scores = {name: column for name, column in scores.items() if name}
         self.right: Mask = self._truth == answers
