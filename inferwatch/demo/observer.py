@@ -43,8 +43,8 @@ class Observer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self._windows: dict[tuple[Any, ...], dict[str, Any]] = {}
-        self.alerts: list[dict[str, Any]] = []
-        self.incidents: dict[str, Incident] = {}
+        self._alerts: list[dict[str, Any]] = []
+        self._incidents: dict[str, Incident] = {}
 
     def start(self) -> None:
         """Begin to read."""
@@ -74,6 +74,11 @@ class Observer:
             for window in self.windows()
         )
 
+    def seen(self) -> list[Incident]:
+        """The incidents so far, in the order of their coming."""
+        with self._lock:
+            return list(self._incidents.values())
+
     def count(self) -> int:
         """All windows, of segments too."""
         with self._lock:
@@ -88,7 +93,7 @@ class Observer:
         with self._lock:
             ordered = sorted(self._windows.values(), key=lambda w: (w["start"], w["segment"] or ""))
             _write_lines(folder / "windows.jsonl", ordered)
-            _write_lines(folder / "alerts.jsonl", self.alerts)
+            _write_lines(folder / "alerts.jsonl", self._alerts)
 
     def _run(self) -> None:
         names = {
@@ -128,8 +133,8 @@ class Observer:
 
     def _take_alert(self, alert: dict[str, Any], at: int) -> None:
         with self._lock:
-            self.alerts.append(alert)
-            incident = self.incidents.setdefault(
+            self._alerts.append(alert)
+            incident = self._incidents.setdefault(
                 alert["incident"],
                 Incident(alert["incident"], alert["rule"], alert["kind"], alert["severity"]),
             )

@@ -38,11 +38,11 @@ class Outcome:
             )
 
     def resolved_share(self, observer: Observer) -> float:
-        """The share of the delivered incidents whose resolution was delivered too."""
+        """The share of the incidents whose resolution was published, seen and delivered."""
         with self._lock:
-            firing = {incident for incident, status in self._delivered if status == "firing"}
-            ended = {incident for incident, status in self._delivered if status != "firing"}
-        return len(firing & ended) / len(firing) if firing else 0.0
+            told = {incident for incident, status in self._delivered if status != "firing"}
+        ended = [i.id for i in observer.seen() if i.resolved is not None and i.id in told]
+        return len(ended) / max(1, len(observer.seen()))
 
     def summary(self, observer: Observer, *, broker: str, redis: str) -> dict[str, Any]:
         """The content of summary.json."""
@@ -57,9 +57,9 @@ class Outcome:
                 "delivered_at": delivered.get((incident.id, "firing")),
                 "resolved_at": incident.published_at.get("resolved"),
             }
-            for incident in observer.incidents.values()
+            for incident in observer.seen()
         ]
-        expected = {i.id for i in observer.incidents.values() if i.rule == EXPECTED_RULE}
+        expected = {i.id for i in observer.seen() if i.rule == EXPECTED_RULE}
         ok = any(
             i["incident"] in expected
             and i["cause"] == EXPECTED_CAUSE

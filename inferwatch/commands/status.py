@@ -1,0 +1,68 @@
+"""`inferwatch status`: how far the work is, and what fires."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from inferwatch.commands.options import config_option, json_option, read_settings
+
+if TYPE_CHECKING:
+    from pipeline.status import SystemStatus
+
+
+@click.command()
+@config_option
+@json_option
+def command(config: str | None, as_json: bool) -> None:
+    """Show lag, watermark, completeness and firing alerts."""
+    from inferwatch.events.json_codec import dumps
+    from pipeline.status import read_status
+
+    status = read_status(read_settings(config))
+    if as_json:
+        click.echo(dumps(status))
+    else:
+        _print(status)
+
+
+def _print(status: SystemStatus) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"{status.workers} workers, {status.lag} records to go")
+    unowned = [p for p in status.partitions if p.worker is None]
+    if unowned:
+        names = ", ".join(f"{p.topic}:{p.partition}" for p in unowned[:8])
+        console.print(
+            f"no worker owns {len(unowned)} of {len(status.partitions)} partitions ({names}); "
+            "start one with: inferwatch worker -c FILE"
+        )
+    models = Table("model", "watermark", "behind", "window", "rows", "complete", box=None)
+    for model in status.models:
+        models.add_row(
+            model.model,
+            _time(model.watermark),
+            "-" if model.behind_ms is None else f"{model.behind_ms / 1000:.1f} s",
+            model.window or "-",
+            "-" if model.rows is None else str(model.rows),
+            "-" if model.completeness is None else f"{model.completeness:.1%}",
+        )
+    console.print(models if status.models else "no model has sent anything yet")
+    for part in status.partitions:
+        if part.rejected or part.too_late:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(part.rejected.items()))
+            console.print(
+                f"{part.topic}:{part.partition}: {part.too_late} too late; "
+                f"rejected: {reasons or 'none'}"
+            )
+    console.print(f"{len(status.firing)} incidents fire")
+    for alert in status.firing:
+        console.print(f"  {alert.severity} {alert.incident}: {alert.summary}", markup=False)
+
+
+def _time(ms: int | None) -> str:
+    return "-" if ms is None else f"{datetime.fromtimestamp(ms / 1000, UTC):%H:%M:%S} UTC"

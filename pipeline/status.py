@@ -1,0 +1,163 @@
+"""What `inferwatch status` tells: how far the work is, and what fires; read-only."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from inferwatch import topics
+from inferwatch.broker import reach_broker
+from inferwatch.events.alert import Alert, Status
+from inferwatch.events.json_codec import alert_from_json, window_from_json
+from inferwatch.events.window import WindowResult
+from inferwatch.settings import Settings
+from inferwatch.store import connect_async, reach_redis
+from pipeline.decode import RawRecord
+from pipeline.log import LogReader
+from pipeline.models import ModelPlans
+from pipeline.progress import Progress, read_progress
+from pipeline.state.keys import Keys, SourcePartition
+from pipeline.state.partitions import PartitionStore
+from pipeline.windows.watermark import NEVER
+
+LAST_WINDOWS = 500
+"""Of each partition of `monitoring.windows`, the records that are looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionStatus:
+    """One input partition: `lag` in records, None where no worker owns it."""
+
+    topic: str
+    partition: int
+    worker: str | None
+    offset: int | None
+    lag: int | None
+    rows: int
+    duplicates: int
+    too_late: int
+    rejected: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """One model: its watermark (ms since the epoch), how far behind now, its latest window."""
+
+    model: str
+    watermark: int | None
+    behind_ms: int | None
+    window: str | None
+    rows: int | None
+    completeness: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemStatus:
+    """Everything that `status` tells."""
+
+    at: int
+    workers: int
+    lag: int
+    partitions: list[PartitionStatus] = field(default_factory=list)
+    models: list[ModelStatus] = field(default_factory=list)
+    firing: list[Alert] = field(default_factory=list)
+
+
+def read_status(settings: Settings) -> SystemStatus:
+    """Read the state of the system.
+
+    Raises:
+        ServiceUnreachableError: Kafka or Redis does not answer.
+    """
+    reach_broker(settings)
+    reach_redis(settings)
+    reader = LogReader(settings.broker)
+    sources = [
+        SourcePartition(name, number)
+        for topic in topics.INPUTS
+        for name in [topic.full_name(settings.topics.prefix)]
+        for number in reader.partitions(name)
+    ]
+    progress = asyncio.run(_progress(settings, sources))
+    partitions = [_partition(progress, source) for source in sources]
+    workers = {p.worker for p in partitions if p.worker is not None}
+    return SystemStatus(
+        at=progress.now_ms,
+        workers=len(workers),
+        lag=sum(p.lag or 0 for p in partitions),
+        partitions=partitions,
+        models=list(_models(settings, progress, reader)),
+        firing=_firing(settings, reader),
+    )
+
+
+async def _progress(settings: Settings, sources: list[SourcePartition]) -> Progress:
+    client = connect_async(settings.redis)
+    try:
+        store = PartitionStore(client, Keys(settings.topics.prefix))
+        return await read_progress(store, sources, time.time_ns() // 1_000_000)
+    finally:
+        await client.aclose()
+
+
+def _partition(progress: Progress, source: SourcePartition) -> PartitionStatus:
+    one = progress.sources[source]
+    rows, duplicates, too_late, rejected = one.totals
+    return PartitionStatus(
+        topic=source.topic,
+        partition=source.number,
+        worker=None if one.beat is None else one.beat.worker,
+        offset=one.offset,
+        lag=None if one.beat is None else one.lag,
+        rows=rows,
+        duplicates=duplicates,
+        too_late=too_late,
+        rejected=rejected,
+    )
+
+
+def _models(settings: Settings, progress: Progress, reader: LogReader) -> Iterator[ModelStatus]:
+    plans = ModelPlans(settings)
+    latest: dict[str, WindowResult] = {}
+    for record in _tail(settings, reader, topics.WINDOWS, LAST_WINDOWS):
+        window = window_from_json(record.value or b"")
+        known = latest.get(window.model)
+        if window.segment is None and (known is None or window.end >= known.end):
+            latest[window.model] = window
+    for model in sorted(progress.models):
+        prefix, idle = settings.topics.prefix, settings.limits.idle
+        watermark = progress.watermark(model, prefix, plans.of(model).lateness, idle)
+        last = latest.get(model)
+        yield ModelStatus(
+            model=model,
+            watermark=None if watermark == NEVER else watermark,
+            behind_ms=None if watermark == NEVER else max(0, progress.now_ms - watermark),
+            window=None if last is None else last.window,
+            rows=None if last is None else last.rows,
+            completeness=None if last is None else last.completeness,
+        )
+
+
+def _firing(settings: Settings, reader: LogReader) -> list[Alert]:
+    last: dict[str, Alert] = {}
+    for record in _tail(settings, reader, topics.ALERTS, None):
+        alert = alert_from_json(record.value or b"")
+        last[alert.incident] = alert
+    return sorted(
+        (alert for alert in last.values() if alert.status is Status.FIRING),
+        key=lambda alert: alert.starts_at,
+    )
+
+
+def _tail(
+    settings: Settings, reader: LogReader, topic: topics.Topic, most: int | None
+) -> Iterator[RawRecord]:
+    name = topic.full_name(settings.topics.prefix)
+    for number in reader.partitions(name):
+        source = SourcePartition(name, number)
+        first, after = reader.bounds(source)
+        start = first if most is None else max(first, after - most)
+        for records in reader.read(source, start, after):
+            yield from (record for record in records if record.value is not None)
