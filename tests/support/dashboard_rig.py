@@ -104,6 +104,11 @@ class DashboardRig:
         return answer.json()
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         return (self.folder / "dashboard.log").read_text()
 
