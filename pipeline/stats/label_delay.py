@@ -24,4 +24,6 @@ class LabelDelay(LogHistogram):
 
     def update(self, delay_ms: NDArray[np.float64], sign: int = 1) -> None:
         """Count delays (`sign` -1: take them back); not-a-numbers are passed over."""
-        self.update_sorted(np.sort(delay_ms[np.isfinite(delay_ms)]), sign)
+        here = np.isfinite(delay_ms)
+        if here.any():
+            self.update_sorted(np.sort(delay_ms[here]), sign)

@@ -113,5 +113,7 @@ def _std_of_sorted(ordered: Floats) -> float:
 
 
 def _root_mean_square(apart: Floats) -> float:
-    mean = float(apart.sum()) / len(apart)
-    return math.sqrt(max(float(apart.dot(apart)) / len(apart) - mean * mean, 0.0))
+    mean = float(np.add.reduce(apart)) / len(apart)
+    # Not `dot`: BLAS takes threads for it, and each library adds up in another order.
+    squares = float(np.add.reduce(np.square(apart))) / len(apart)
+    return math.sqrt(max(squares - mean * mean, 0.0))

@@ -17,9 +17,13 @@ from pipeline.stats.log_histogram import LogHistogram, percentile_rank
 from pipeline.stats.moments import Moments
 from pipeline.stats.packing import Ints, pack_counts, unpack_counts
 
-BUFFER_ROWS = 8_192
-"""Values gathered before they are counted: sorting 8,192 at once costs 3 ns a value, and the
-calls of NumPy are shared by as many."""
+BUFFER_ROWS = 12_000
+"""Values gathered before they are counted: sorting so many costs 3 ns a value, and the calls of
+NumPy are shared by as many."""
+
+_PIECE_ROWS = 16_000
+"""Counted at once at most: 128 kB, beyond which each array of scratch is fetched from the system
+anew and the caches are left."""
 
 
 class NumberCounter:
@@ -30,7 +34,7 @@ class NumberCounter:
     one the log buckets hold everything.
 
     Guarantee: counts exact, any split, order and merging give equal state and equal bits. Cost:
-    6 ns a value in batches of 8,192; in memory 8 bytes a cell (about 300) and the buffer; 150 to
+    6 ns a value in batches of 12,000; in memory 8 bytes a cell (about 300) and the buffer; 150 to
     250 bytes in a snapshot.
     """
 
@@ -74,9 +78,17 @@ class NumberCounter:
     def _fold(self) -> None:
         if not self._buffered:
             return
-        gathered = np.concatenate(self._buffer)
-        self._buffer.clear()
-        self._buffered = 0
+        buffer, self._buffer = self._buffer, []
+        rows, self._buffered = self._buffered, 0
+        if rows <= _PIECE_ROWS:
+            self._count(np.concatenate(buffer))
+            return
+        gathered = np.concatenate(buffer)
+        for start in range(0, rows, _PIECE_ROWS):
+            self._count(gathered[start : start + _PIECE_ROWS])
+
+    def _count(self, gathered: NDArray[Any]) -> None:
+        """Count numbers, which are put in order on the way."""
         gathered.sort()
         ordered = gathered.astype(np.float64, copy=False)
         # Not-a-numbers sort to the end, infinities beside them.
