@@ -38,6 +38,7 @@ from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore, Step, new_generation
 from pipeline.windows.counting import CountingRules
+from pipeline.windows.pane import PaneKey
 
 log = logging.getLogger(__name__)
 
@@ -255,7 +256,7 @@ class PartitionOwner:
         if records or changes.dirty or changes.labels:
             await self._write(state, changes)
         if changes.dirty:
-            await around.notify({key.split("\x1f", 1)[0] for key in changes.dirty})
+            await around.notify({PaneKey.parse(key).model for key in changes.dirty})
 
     async def _write(self, state: PartitionState, changes: Changes) -> None:
         panes_gone, labels_gone = self._work.expired(state)

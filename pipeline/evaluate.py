@@ -29,7 +29,8 @@ from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore, new_generation
 from pipeline.windows.grid import Span
-from pipeline.windows.pane import SEPARATOR, Counts, Pane, PaneKey
+from pipeline.windows.names import join_names, split_names
+from pipeline.windows.pane import Counts, Pane, PaneKey
 from pipeline.windows.result import WindowKey, window_result
 from pipeline.windows.watermark import NEVER
 
@@ -316,9 +317,9 @@ def _turn(key: WindowKey) -> tuple[Span, str, bool, str]:
 
 def _window_text(key: WindowKey) -> str:
     span = key.span
-    return SEPARATOR.join((key.version, key.segment, span.text, str(span.size), str(span.end)))
+    return join_names(key.version, key.segment, span.text, str(span.size), str(span.end))
 
 
 def _parse_window(text: str) -> WindowKey:
-    version, segment, window, size, end = text.split(SEPARATOR)
+    version, segment, window, size, end = split_names(text)
     return WindowKey(Span(int(end), int(size), window), version, segment)

@@ -15,11 +15,10 @@ from inferwatch.events.reference import ReferenceProfile
 from pipeline.stats import LatencyCounter, ResourceCounter
 from pipeline.windows.counting import CountingRules, QualityCounter
 from pipeline.windows.inputs import InputCounts
+from pipeline.windows.names import join_names, split_names
 
 NO_REFERENCE = ""
 """Stands for the fingerprint where rows are counted without a reference."""
-
-SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,12 +36,12 @@ class PaneKey:
 
     def text(self) -> str:
         """The key under which it is stored."""
-        return SEPARATOR.join((self.model, self.version, self.segment, str(self.start)))
+        return join_names(self.model, self.version, self.segment, str(self.start))
 
     @classmethod
     def parse(cls, text: str) -> PaneKey:
         """What `text` wrote."""
-        model, version, segment, start = text.split(SEPARATOR)
+        model, version, segment, start = split_names(text)
         return cls(model, version, segment, int(start))
 
 
