@@ -146,10 +146,10 @@ class ErrorTextSettings(Section):
 
 
 class HeaderSettings(Section):
-    """Which request headers may be read for ids and told in error texts."""
+    """Headers in events: there are none but ids and the `segments` that name one."""
 
     allow: Names = ("x-request-id",)
-    """Names of headers."""
+    """Names of headers that may be told where a protocol tells headers."""
 
 
 class SampleSettings(Section):

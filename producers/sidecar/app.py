@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -109,7 +110,7 @@ class Sidecar:
             self.publisher,
             self._models,
             origin=self.origin,
-            pids=self._pids,
+            pids=self._find_server,
             passed=lambda: self._proxy.passed,
             every_s=sidecar.resources.every / 1000,
         )
@@ -183,7 +184,7 @@ class Sidecar:
         prefix = settings.topics.prefix
         return lambda: KafkaBroker(options, prefix=prefix, origin=self.origin)
 
-    def _pids(self) -> list[int]:
+    def _find_server(self) -> list[int]:
         if self._settings.resources.pid is not None:
             return [self._settings.resources.pid]
         host = self._upstream.host
@@ -199,12 +200,24 @@ def run(settings: Settings) -> None:
         runner.run(_serve(Sidecar(settings)))
 
 
+def _calm_the_collector() -> None:
+    """Keep the cyclic collector from looking through all modules while requests wait.
+
+    Rows make many objects and no cycles: with the usual thresholds full collections of 20 ms
+    come several times a second under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 async def _serve(sidecar: Sidecar) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _stop_or_die, stopped)
     await sidecar.start()
+    _calm_the_collector()
     log.info(
         "listening on %s, in front of %s; admin listening on %s",
         sidecar.listening,

@@ -66,7 +66,7 @@ class RequestReader:
     def __init__(self, listener: Listener) -> None:
         """Begin at the first byte."""
         self._listener = listener
-        self._parser = self._new_parser()
+        self._parser: Any = self._new_parser()
         self._exchange = Exchange()
         self._head = 0
         self._seen_any = False
@@ -94,6 +94,10 @@ class RequestReader:
             raise NotHttpError("not_http1") from error
         if self._head > HEAD_LIMIT:
             raise NotHttpError("head_too_large")
+
+    def close(self) -> None:
+        """Read no more."""
+        self._parser = None
 
     def detach(self, exchange: Exchange) -> None:
         """Let go of an exchange that ended before its request did."""
@@ -166,7 +170,7 @@ class ResponseReader:
     def __init__(self, listener: Listener) -> None:
         """Begin at the first byte."""
         self._listener = listener
-        self._parser = self._new_parser()
+        self._parser: Any = self._new_parser()
         self._reset()
 
     def _new_parser(self) -> Any:
@@ -221,6 +225,10 @@ class ResponseReader:
             raise Tunnel
         if self._head > HEAD_LIMIT:
             raise NotHttpError("head_too_large")
+
+    def close(self) -> None:
+        """Read no more."""
+        self._parser = None
 
     def feed_by_lines(self, data: bytes) -> None:
         """Read on, one line at a time: so the end of a head is always the end of a piece.

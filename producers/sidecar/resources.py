@@ -124,13 +124,14 @@ class ResourceSampler:
         passed: Callable[[], tuple[int, int]],
         every_s: float,
     ) -> None:
-        """`pids` finds the processes anew for every sample: servers are restarted."""
+        """`pids` finds the server's processes: at first, and when they are gone."""
         self._sink = sink
         self._models = models
         self._origin = origin
         self._pids = pids
         self._passed = passed
         self._every_s = every_s
+        self._known: list[int] = []
         self._before: tuple[float, float] | None = None
         self._passed_before = (0, 0)
         self._stop = Event()
@@ -152,7 +153,10 @@ class ResourceSampler:
 
     def sample(self, now: float, ts: int) -> None:
         """Publish one sample for each model that the server serves."""
-        usage = usage_of(self._pids())
+        usage = usage_of(self._known)
+        if usage is None:
+            self._known = self._pids()
+            usage = usage_of(self._known)
         to, back = self._passed()
         rx, tx = to - self._passed_before[0], back - self._passed_before[1]
         self._passed_before = (to, back)

@@ -136,6 +136,7 @@ class Splice(asyncio.Protocol):
         self._register.discard(self)
         self._tell_tap(lambda: self._tap.settle(gone=exc is not None))
         self._tell_tap(self._tap.client_gone, time.perf_counter())
+        self._tap.close()
         if self._connecting is not None:
             self._connecting.cancel()
         if self._watchdog is not None:
@@ -289,8 +290,8 @@ class Splice(asyncio.Protocol):
                 transport.abort() if abort else transport.close()
 
     def close_when_idle(self) -> bool:
-        """Close a connection that waits for nothing; False while an answer is on its way."""
-        if self._tap.waiting is not None:
+        """Close a connection that waits for nothing; False while an answer may be on its way."""
+        if self._tap.waiting is not None or self._tap.blind is not None:
             return False
         self._close_both()
         return True

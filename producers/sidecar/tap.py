@@ -135,10 +135,16 @@ class Tap:
         """Read no more of this connection, and keep nothing of it."""
         self.blind = reason
         self._rules.counters.add("untapped_connections_total", reason=reason)
-        for exchange in self._waiting:
+        for exchange in (*self._waiting, *(self._in_doubt or ())):
             self.forget_body(exchange.request)
             self.forget_body(exchange.response)
         self._waiting.clear()
+        self._in_doubt = None
+
+    def close(self) -> None:
+        """Let go of the parsers, which hold what holds them."""
+        self._requests.close()
+        self._responses.close()
 
     @property
     def waiting(self) -> Exchange | None:
