@@ -69,69 +69,67 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictionRows:
-    """n prediction rows of one batch, all checked.
+class Rows:
+    """n rows of one batch, all checked.
 
     Attributes:
-        model, version: codes into `models` and `versions`.
+        size: n.
         ts: milliseconds since the epoch.
-        ids: shape (n,) object: text or None; None when no row has an id.
         seq: the sender's row numbers; None for a sender that does not number.
-        segments: by key, a text column.
     """
 
     size: int
     ts: Ints
+    seq: Ints | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRows(Rows):
+    """Rows about models: `model` and `version` are codes into `models` and `versions`."""
+
     model: Codes
     models: tuple[str, ...]
     version: Codes
     versions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionRows(EventRows):
+    """What models answered.
+
+    Attributes:
+        segments: by key, a text column.
+        ids: text or None a row; None when no row has an id.
+    """
+
     prediction: Column
     features: dict[str, Column] = field(default_factory=dict)
     scores: dict[str, Column] = field(default_factory=dict)
     segments: dict[str, Column] = field(default_factory=dict)
     ids: tuple[str | None, ...] | None = None
-    seq: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyRows:
-    """n latency rows; NaN where an optional number is absent."""
+class LatencyRows(EventRows):
+    """Requests; NaN where an optional number is absent."""
 
-    size: int
-    ts: Ints
-    model: Codes
-    models: tuple[str, ...]
-    version: Codes
-    versions: tuple[str, ...]
     latency_ms: NDArray[np.float64]
     failed: Mask
     ttft_ms: NDArray[np.float64]
     tokens_out: NDArray[np.float64]
-    seq: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceRows:
-    """n resource samples; `metrics` by name, NaN where absent."""
+class ResourceRows(EventRows):
+    """Resource samples; `metrics` by name, NaN where absent."""
 
-    size: int
-    ts: Ints
-    model: Codes
-    models: tuple[str, ...]
-    version: Codes
-    versions: tuple[str, ...]
     metrics: dict[str, NDArray[np.float64]]
-    seq: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelRows:
-    """n labels; each is its canonical text (classes) and its number where it is one (NaN else)."""
+class LabelRows(Rows):
+    """Labels; each is its canonical text (classes) and its number where it is one (NaN else)."""
 
-    size: int
-    ts: Ints
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     numbers: NDArray[np.float64]
-    seq: Ints | None = None

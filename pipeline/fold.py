@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from inferwatch.settings import Settings
-from pipeline.columns import Ints, LabelRows, LatencyRows, Mask, PredictionRows, ResourceRows
+from pipeline.columns import (
+    EventRows,
+    Ints,
+    LabelRows,
+    LatencyRows,
+    Mask,
+    PredictionRows,
+    ResourceRows,
+)
 from pipeline.decode import Chunk, Decoded
 from pipeline.labels.kept import KeptPrediction, kept_rows
 from pipeline.models import ModelPlan, ModelPlans
@@ -24,8 +32,6 @@ from pipeline.windows.pane import Counts, Pane, PaneKey
 from pipeline.windows.segments import segment_groups
 from pipeline.windows.sequence import OriginSequence
 from pipeline.windows.watermark import NEVER
-
-EventRows = PredictionRows | LatencyRows | ResourceRows
 
 
 @dataclass(slots=True)
