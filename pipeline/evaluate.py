@@ -9,8 +9,8 @@ slow trickle of labels costs little.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from inferwatch.errors import InferwatchError
@@ -18,20 +18,18 @@ from inferwatch.events.alert import Alert
 from inferwatch.events.json_codec import dumps
 from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
+from pipeline.assemble import assemble, pane_texts
+from pipeline.judging import ModelJudge, parse_window, turn, window_text
 from pipeline.models import ModelPlan
 from pipeline.progress import Progress
 from pipeline.published import Published
 from pipeline.reference.catalog import ReferenceCatalog
-from pipeline.rules.readiness import QualityReadiness
-from pipeline.rules.watch import ModelWatch
 from pipeline.state.evaluations import EvaluationStore
 from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore, new_generation
-from pipeline.windows.grid import Span
-from pipeline.windows.names import join_names, split_names
-from pipeline.windows.pane import Counts, Pane, PaneKey
-from pipeline.windows.result import WindowKey, window_result
+from pipeline.windows.pane import Pane, PaneKey
+from pipeline.windows.result import WindowKey
 from pipeline.windows.watermark import NEVER
 
 log = logging.getLogger(__name__)
@@ -51,25 +49,6 @@ class Outlets:
 
     window: Callable[[WindowResult], Awaitable[None]]
     alert: Callable[[bytes], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Judged:
-    """How far the windows of each track were judged: their ends."""
-
-    final: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    quality: dict[tuple[str, str, str], int] = field(default_factory=dict)
-
-    def snapshot(self) -> list[Any]:
-        """Plain values, for storage."""
-        return [
-            [[*track, end] for track, end in part.items()] for part in (self.final, self.quality)
-        ]
-
-    @classmethod
-    def restore(cls, plain: list[Any]) -> Judged:
-        """What `snapshot` gave."""
-        return cls(*({(a, b, c): end for a, b, c, end in part} for part in plain))
 
 
 class ModelEvaluator:
@@ -93,18 +72,9 @@ class ModelEvaluator:
         self._evaluations = evaluations
         self._published = published
         self._outlets = outlets
-        self._watch = ModelWatch(
-            plan.settings, settings.rules, retention_ms=settings.retention.history
-        )
-        for warning in self._watch.warnings:
+        self._judge = ModelJudge(plan, settings, references)
+        for warning in self._judge.warnings:
             log.warning("%s: %s", plan.name, warning)
-        self._readiness = QualityReadiness(
-            horizon_ms=plan.settings.labels.horizon,
-            wait_ms=plan.settings.labels.wait,
-            step_ms=plan.grid.smallest.size,
-        )
-        self._judged = Judged()
-        self._unjudged: dict[WindowKey, WindowResult | None] = {}
         self._pending: set[WindowKey] = set()
         self._generation = ""
         self._watermark = NEVER
@@ -119,7 +89,7 @@ class ModelEvaluator:
         """Load what was judged, and send what a crash left in the outbox."""
         generation, state, pending, outbox = await self._evaluations.load(self._plan.name)
         self._generation = generation
-        self._pending = {_parse_window(text) for text in pending}
+        self._pending = {parse_window(text) for text in pending}
         self._outbox = list(outbox)
         if state is not None:
             self._restore(unpack(state, f"the evaluation of {self._plan.name}"))
@@ -133,7 +103,7 @@ class ModelEvaluator:
             for span in self._plan.grid.spans_of(pane.start)
         }
         await self._evaluations.add_pending(
-            self._plan.name, [_window_text(key) for key in touched - self._pending]
+            self._plan.name, [window_text(key) for key in touched - self._pending]
         )
         self._pending |= touched
 
@@ -150,7 +120,7 @@ class ModelEvaluator:
         )
         self._watermark = max(self._watermark, reached)
         due = (key for key in self._pending if self._is_ready(key, progress.now_ms))
-        ready = sorted(due, key=_turn)[:MAX_WINDOWS_A_ROUND]
+        ready = sorted(due, key=turn)[:MAX_WINDOWS_A_ROUND]
         label_time = progress.label_time(prefix, settings.limits.idle)
         alerts: list[Alert] = []
         if ready:
@@ -178,88 +148,40 @@ class ModelEvaluator:
     ) -> list[WindowResult | None]:
         """The results of windows as the panes of all partitions give them now."""
         name = self._plan.name
-        fields = {
-            PaneKey(name, key.version, key.segment, start).text(): None
-            for key in keys
-            for start in self._plan.grid.panes_of(key.span)
-        }
-        answers = await self._partitions.panes(sources, list(fields))
+        texts = list(dict.fromkeys(t for key in keys for t in pane_texts(self._plan, key)))
         panes: dict[str, list[Pane]] = {}
-        for packed in answers:
-            for text, data in zip(fields, packed, strict=True):
+        for packed in await self._partitions.panes(sources, texts):
+            for text, data in zip(texts, packed, strict=True):
                 if data is not None:
                     plain = unpack(data, f"a pane of {name}")
                     known = self._references.by_fingerprint
                     pane = Pane.restore(plain, known, self._plan.counting)
                     panes.setdefault(text, []).append(pane)
-        return [self._result(key, panes) for key in keys]
-
-    def _result(self, key: WindowKey, panes: Mapping[str, list[Pane]]) -> WindowResult | None:
-        counts = Counts(self._plan.counting)
-        for start in self._plan.grid.panes_of(key.span):
-            text = PaneKey(self._plan.name, key.version, key.segment, start).text()
-            for pane in panes.get(text, ()):
-                pane.merge_into(counts, key.span.end)
-        if counts.empty:
-            return None
-        reference = self._references.in_force(self._plan.name, key.version, key.span.start)
-        return window_result(
-            self._plan.name,
-            key,
-            counts,
-            reference=None if reference is None else reference.fingerprint,
-            provisional=reference is not None and reference.provisional,
-        )
+        return [
+            assemble(self._plan, key, lambda text: panes.get(text, ()), self._references)
+            for key in keys
+        ]
 
     async def _publish(
         self, key: WindowKey, result: WindowResult, now_ms: int, label_time: int
     ) -> list[Alert]:
         revised = self._published.revise(key, result)
         if revised is not None:
-            self._readiness.observe_delay(revised, label_time)
+            self._judge.observe_delay(revised, label_time)
             await self._outlets.window(revised)
             self._published.learn(revised, now_ms)
-        return self._judge_final(key, revised or result, again=revised is not None)
-
-    def _judge_final(self, key: WindowKey, result: WindowResult, *, again: bool) -> list[Alert]:
-        reference = self._references.in_force(self._plan.name, key.version, key.span.start)
-        if key in self._unjudged:
-            self._unjudged[key] = result
-        if key.span.end > self._judged.final.get(key.track, NEVER):
-            self._judged.final[key.track] = key.span.end
-            self._unjudged[key] = result
-            return self._watch.judge(result, part="final", reference=reference)
-        if not again:
-            return []
-        # A later revision can only correct what an alert said.
-        alerts = self._watch.judge(result, part="final", reference=reference)
-        if key.span.end <= self._judged.quality.get(key.track, NEVER):
-            alerts += self._watch.judge(result, part="quality", reference=reference)
-        return alerts
+        return self._judge.final(key, revised or result, again=revised is not None)
 
     async def _judge_quality(
         self, label_time: int, sources: Sequence[SourcePartition]
     ) -> list[Alert]:
-        """Judge the quality of windows whose labels are in, in window order."""
-        step = self._plan.grid.smallest.size
-        time = label_time // step * step
-        alerts: list[Alert] = []
-        waiting: set[tuple[str, str, str]] = set()
-        for key in sorted(self._unjudged, key=_turn):
-            if key.track in waiting:
-                continue
-            result = self._unjudged[key]
-            if result is None:
-                result = (await self._results([key], sources))[0]
-                self._unjudged[key] = result
-            if result is not None and not self._readiness.ready(result, time):
-                waiting.add(key.track)
-                continue
-            del self._unjudged[key]
-            self._judged.quality[key.track] = key.span.end
-            if result is not None:
-                reference = self._references.in_force(self._plan.name, key.version, key.span.start)
-                alerts += self._watch.judge(result, part="quality", reference=reference)
+        """Judge the quality of windows whose labels are in; read what a restart forgot."""
+        alerts = self._judge.quality(label_time)
+        while unread := self._judge.unread():
+            results = await self._results(unread, sources)
+            for key, result in zip(unread, results, strict=True):
+                self._judge.reread(key, result)
+            alerts += self._judge.quality(label_time)
         return alerts
 
     async def _write(self, done: Sequence[WindowKey], alerts: Sequence[Alert]) -> None:
@@ -270,7 +192,7 @@ class ModelEvaluator:
             expected=self._generation,
             generation=generation,
             state=pack(self._snapshot()),
-            done=[_window_text(key) for key in done],
+            done=[window_text(key) for key in done],
             alerts=packed,
         )
         if not took:
@@ -295,31 +217,8 @@ class ModelEvaluator:
         return self._watermark - keep
 
     def _snapshot(self) -> list[Any]:
-        return [
-            self._watermark,
-            self._judged.snapshot(),
-            [_window_text(key) for key in self._unjudged],
-            self._readiness.snapshot(),
-            self._watch.snapshot(),
-        ]
+        return [self._watermark, *self._judge.snapshot()]
 
     def _restore(self, plain: list[Any]) -> None:
-        self._watermark, judged, unjudged, readiness, watch = plain
-        self._judged = Judged.restore(judged)
-        self._unjudged = {_parse_window(text): None for text in unjudged}
-        self._readiness.restore(readiness)
-        self._watch.restore(watch)
-
-
-def _turn(key: WindowKey) -> tuple[Span, str, bool, str]:
-    return key.turn
-
-
-def _window_text(key: WindowKey) -> str:
-    span = key.span
-    return join_names(key.version, key.segment, span.text, str(span.size), str(span.end))
-
-
-def _parse_window(text: str) -> WindowKey:
-    version, segment, window, size, end = split_names(text)
-    return WindowKey(Span(int(end), int(size), window), version, segment)
+        self._watermark, *judge = plain
+        self._judge.restore(judge)

@@ -1,0 +1,172 @@
+"""What is judged of one model's windows, and in which order: pure, for the worker and a replay.
+
+A window's final part is judged when it is final, in window order; its quality when its labels are
+in, in window order too; each once. What comes later can only correct what an alert said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from inferwatch.events.alert import Alert
+from inferwatch.events.window import WindowResult
+from inferwatch.settings import Settings
+from pipeline.models import ModelPlan
+from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.rules.readiness import QualityReadiness
+from pipeline.rules.watch import ModelWatch
+from pipeline.windows.grid import Span
+from pipeline.windows.names import join_names, split_names
+from pipeline.windows.result import WindowKey
+from pipeline.windows.watermark import NEVER
+
+Look = Callable[[WindowKey, WindowResult], WindowResult]
+"""A window's result as its labels stand now, given the one that is known."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """How far the windows of each track were judged: their ends."""
+
+    final: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    quality: dict[tuple[str, str, str], int] = field(default_factory=dict)
+
+    def snapshot(self) -> list[Any]:
+        """Plain values, for storage."""
+        return [
+            [[*track, end] for track, end in part.items()] for part in (self.final, self.quality)
+        ]
+
+    @classmethod
+    def restore(cls, plain: list[Any]) -> Judged:
+        """What `snapshot` gave."""
+        return cls(*({(a, b, c): end for a, b, c, end in part} for part in plain))
+
+
+class ModelJudge:
+    """Judges the windows of one model."""
+
+    def __init__(self, plan: ModelPlan, settings: Settings, references: ReferenceCatalog) -> None:
+        """Nothing is judged yet."""
+        self._plan = plan
+        self._references = references
+        self._watch = ModelWatch(
+            plan.settings, settings.rules, retention_ms=settings.retention.history
+        )
+        self._readiness = QualityReadiness(
+            horizon_ms=plan.settings.labels.horizon,
+            wait_ms=plan.settings.labels.wait,
+            step_ms=plan.grid.smallest.size,
+        )
+        self._judged = Judged()
+        self._unjudged: dict[WindowKey, WindowResult | None] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Rules that can never fire on this model, and why."""
+        return self._watch.warnings
+
+    def waits(self, key: WindowKey) -> bool:
+        """Whether the window's quality is still to be judged."""
+        return key in self._unjudged
+
+    @property
+    def waiting(self) -> int:
+        """How many windows' quality is still to be judged."""
+        return len(self._unjudged)
+
+    def final(self, key: WindowKey, result: WindowResult, *, again: bool) -> list[Alert]:
+        """Judge a window that is final; `again`: it says something new since it was judged."""
+        reference = self._references.in_force(self._plan.name, key.version, key.span.start)
+        if key in self._unjudged:
+            self._unjudged[key] = result
+        if key.span.end > self._judged.final.get(key.track, NEVER):
+            self._judged.final[key.track] = key.span.end
+            self._unjudged[key] = result
+            return self._watch.judge(result, part="final", reference=reference)
+        if not again:
+            return []
+        # A later revision can only correct what an alert said.
+        alerts = self._watch.judge(result, part="final", reference=reference)
+        if key.span.end <= self._judged.quality.get(key.track, NEVER):
+            alerts += self._watch.judge(result, part="quality", reference=reference)
+        return alerts
+
+    def quality(self, label_time: int, look: Look = lambda _, known: known) -> list[Alert]:
+        """Judge the quality of windows whose labels are in, in window order.
+
+        Of each track only the first window that waits is looked at; one whose result a restart
+        forgot (`unread`) holds its track back.
+        """
+        step = self._plan.grid.smallest.size
+        time = label_time // step * step
+        alerts: list[Alert] = []
+        waiting: set[tuple[str, str, str]] = set()
+        for key in sorted(self._unjudged, key=turn):
+            if key.track in waiting:
+                continue
+            known = self._unjudged[key]
+            result = None if known is None else look(key, known)
+            if result is None or not self._readiness.ready(result, time):
+                waiting.add(key.track)
+                continue
+            del self._unjudged[key]
+            self._judged.quality[key.track] = key.span.end
+            reference = self._references.in_force(self._plan.name, key.version, key.span.start)
+            alerts += self._watch.judge(result, part="quality", reference=reference)
+        return alerts
+
+    def observe_delay(self, result: WindowResult, label_time: int) -> None:
+        """Learn from a result that is published how late the labels come, and how many."""
+        self._readiness.observe_delay(result, label_time)
+
+    def unread(self) -> list[WindowKey]:
+        """The windows to be read again: first of their track, with a result that is not known."""
+        first: dict[tuple[str, str, str], WindowKey] = {}
+        for key in sorted(self._unjudged, key=turn):
+            first.setdefault(key.track, key)
+        return [key for key in first.values() if self._unjudged[key] is None]
+
+    def reread(self, key: WindowKey, result: WindowResult | None) -> None:
+        """The result of an unread window; None where nothing is left of it to judge."""
+        if result is None:
+            del self._unjudged[key]
+            self._judged.quality[key.track] = key.span.end
+        else:
+            self._unjudged[key] = result
+
+    def snapshot(self) -> list[Any]:
+        """Plain values, for storage."""
+        return [
+            self._judged.snapshot(),
+            [window_text(key) for key in self._unjudged],
+            self._readiness.snapshot(),
+            self._watch.snapshot(),
+        ]
+
+    def restore(self, plain: list[Any]) -> None:
+        """Go on from a snapshot."""
+        judged, unjudged, readiness, watch = plain
+        self._judged = Judged.restore(judged)
+        self._unjudged = {parse_window(text): None for text in unjudged}
+        self._readiness.restore(readiness)
+        self._watch.restore(watch)
+
+
+def turn(key: WindowKey) -> tuple[Span, str, bool, str]:
+    """The order of judging."""
+    return key.turn
+
+
+def window_text(key: WindowKey) -> str:
+    """The text under which a window is stored."""
+    span = key.span
+    return join_names(key.version, key.segment, span.text, str(span.size), str(span.end))
+
+
+def parse_window(text: str) -> WindowKey:
+    """What `window_text` wrote."""
+    version, segment, window, size, end = split_names(text)
+    return WindowKey(Span(int(end), int(size), window), version, segment)
