@@ -7,11 +7,13 @@ read again, by whomever, gives the same panes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
+from inferwatch.events.sampling import keeps
 from inferwatch.settings import Settings
 from pipeline.columns import (
     EventRows,
@@ -59,8 +61,20 @@ class _Group:
 class Folder:
     """Folds predictions, latencies and resources into panes."""
 
-    def __init__(self, settings: Settings, references: ReferenceCatalog) -> None:
-        """Fold by these settings, counting against these references."""
+    def __init__(
+        self,
+        settings: Settings,
+        references: ReferenceCatalog,
+        keep: Container[str] | None = None,
+    ) -> None:
+        """Fold by these settings, counting against these references.
+
+        Args:
+            settings: of all models.
+            references: what rows are counted against.
+            keep: the ids that labels can name, where all labels are known; None keeps every id.
+        """
+        self._keep = keep
         self._restate = settings.retention.restate
         self._plans = ModelPlans(settings)
         self._references = references
@@ -70,24 +84,32 @@ class Folder:
         outcome = FoldOutcome()
         highs = _highs_before(state, decoded.chunks)
         for chunk, high in zip(decoded.chunks, highs, strict=True):
-            self._fold_chunk(state, chunk, high, outcome)
+            self.fold_chunk(state, chunk, high, outcome)
         for letter in decoded.rejected:
             count = state.totals.rejected.get(letter.reason, 0)
             state.totals.rejected[letter.reason] = count + 1
-        self._give_up_silent(state)
+        self.give_up_silent(state)
         state.offset = through
         return outcome
 
-    def _give_up_silent(self, state: PartitionState) -> None:
+    def give_up_silent(self, state: PartitionState) -> None:
         """Of an origin silent for `restate` only the highest number is kept."""
         before = state.high_ts - self._restate
         for seen in state.origins.values():
             if seen.last_ts < before:
                 seen.give_up_holes()
 
-    def _fold_chunk(
+    def fold_chunk(
         self, state: PartitionState, chunk: Chunk, high: Ints, outcome: FoldOutcome
     ) -> None:
+        """Fold one chunk.
+
+        Args:
+            state: of the chunk's partition.
+            chunk: rows of one origin, or of none.
+            high: shape (n,): for each row, the highest event time of all rows before it.
+            outcome: what changed is added here.
+        """
         rows = chunk.rows
         assert not isinstance(rows, LabelRows)
         fresh = self._admit(state, chunk, outcome)
@@ -143,17 +165,15 @@ class Folder:
         rows = chunk.rows
         assert isinstance(rows, PredictionRows)
         segments = segment_groups(rows, group.rows, plan.segments)
+        joinable = _joinable(rows, group.rows, plan.settings.labels.sample)
         for segment, positions in (("", group.rows), *segments):
             key = PaneKey(group.key.model, group.key.version, segment, group.key.start)
             counts = self._counts(state, key, group.closed_until, outcome)
             counts.rows += len(positions)
-            if rows.ids is not None:
-                counts.joinable += sum(rows.ids[at] is not None for at in positions)
+            counts.joinable += int(np.isin(positions, joinable, assume_unique=True).sum())
             self._count_inputs(counts, chunk, plan, key, positions)
-        if rows.ids is not None:
-            outcome.kept.extend(
-                kept_rows(chunk, group.rows, group.key, group.closed_until, segments)
-            )
+        if len(joinable):
+            outcome.kept.extend(kept_rows(chunk, joinable, group.key, group.closed_until, segments))
 
     def _count_inputs(
         self, counts: Counts, chunk: Chunk, plan: ModelPlan, key: PaneKey, positions: Ints
@@ -204,6 +224,7 @@ class Folder:
         changes.append(seen.burn(chunk.rejected_seq, pane, from_start=state.from_start).lost)
         if isinstance(rows, PredictionRows):
             for change in changes:
+                state.totals.lost += sum(change.values())
                 for key, lost in change.items():
                     if key and lost:
                         self._counts(state, PaneKey.parse(key), NEVER, outcome).lost += lost
@@ -226,6 +247,16 @@ class Folder:
         if text not in state.panes:
             state.panes[text] = Pane(self._plans.of(key.model).counting)
         return state.panes[text].at(closed_until)
+
+
+def _joinable(rows: PredictionRows, at: Ints, share: float) -> Ints:
+    """The rows that a label could find: those with an id, of the sample."""
+    ids = rows.ids
+    if ids is None:
+        return at[:0]
+    return np.array(
+        [row for row in at.tolist() if ids[row] is not None and keeps(ids[row], share)], np.int64
+    )
 
 
 def _pairs(rows: EventRows) -> list[tuple[int, int]]:
@@ -261,16 +292,28 @@ def _groups(plan: ModelPlan, version: str, ts: Ints, mine: Ints, closed: Ints) -
         return []
     grid = plan.grid
     times = ts[mine]
-    starts = times // grid.pane * grid.pane
+    slices = times // grid.pane
     # Most rows: no window that holds them is closed.
-    until = np.where(grid.first_end(times) <= closed, closed // grid.pane * grid.pane, NEVER)
-    pairs, inverse = np.unique(np.stack((starts, until)), axis=1, return_inverse=True)
-    inverse = inverse.reshape(-1)
+    is_closed = grid.first_end(times) <= closed
+    if not is_closed.any():
+        return [
+            _Group(PaneKey(plan.name, version, "", start * grid.pane), NEVER, mine[rows])
+            for start, rows in _by_value(slices)
+        ]
+    until = np.where(is_closed, closed // grid.pane * grid.pane, NEVER)
     return [
-        _Group(
-            PaneKey(plan.name, version, "", int(pairs[0, n])),
-            int(pairs[1, n]),
-            mine if pairs.shape[1] == 1 else mine[inverse == n],
-        )
-        for n in range(pairs.shape[1])
+        _Group(PaneKey(plan.name, version, "", start * grid.pane), end, mine[rows[at]])
+        for end, rows in _by_value(until)
+        for start, at in _by_value(slices[rows])
     ]
+
+
+def _by_value(values: Ints) -> list[tuple[int, Ints]]:
+    """The distinct values and the positions of each; fast where values rarely fall."""
+    if (values[1:] < values[:-1]).any():
+        order = np.argsort(values, kind="stable")
+        values = values[order]
+    else:
+        order = np.arange(len(values))
+    cuts = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
+    return [(int(values[a]), order[a:b]) for a, b in pairwise(cuts)]

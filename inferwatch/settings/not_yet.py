@@ -19,7 +19,6 @@ NOT_YET = (
     "limits.segments",
     "defaults.reference",
     "models.*.reference",
-    "models.*.labels.sample",
     "models.*.labels.memory",
     "rules.*.slo",
     "alerting.budget",

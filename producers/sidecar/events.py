@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from inferwatch.events.latency import Latency
 from inferwatch.events.prediction import Prediction
+from inferwatch.events.sampling import keeps
 from inferwatch.settings.models import ModelSettings
 from inferwatch.settings.sidecar import SidecarSettings
 from producers.counters import Counters
@@ -25,7 +26,6 @@ from producers.sidecar.protocols.protocol import (
     Value,
 )
 from producers.sidecar.redact import MASK, Redactor
-from producers.sidecar.sampling import keeps
 from producers.sidecar.segments import Segmenter
 
 UNVERSIONED = "unversioned"

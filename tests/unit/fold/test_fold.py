@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from inferwatch.events.kinds import Kind
+from inferwatch.events.sampling import keeps
 from inferwatch.settings import load
 from pipeline.decode import Decoder, RawRecord
 from pipeline.fold import Folder
@@ -37,8 +38,8 @@ def record(offset, ts, *, timestamp=None, origin=None, seq=None, **extra):
     return RawRecord("inference.predictions", 0, offset, stamp, None, value, tuple(headers))
 
 
-def fold(records, cuts=()):
-    config = settings()
+def fold(records, cuts=(), config=None):
+    config = config or settings()
     folder = Folder(config, ReferenceCatalog())
     decoder = Decoder(Kind.PREDICTION, config.limits, clock=lambda: 0)
     state = PartitionState()
@@ -112,6 +113,16 @@ def test_rows_with_an_id_are_kept_for_labels():
     records = [record(0, 10_000, id="a", segment={"region": "eu"}), record(1, 10_000)]
     kept = fold(records).kept
     assert [(k.id, k.text, k.segments, k.offset) for k in kept] == [("a", "a", ("region=eu",), 0)]
+
+
+def test_a_sample_keeps_the_same_ids_as_the_sidecar_and_counts_only_them_as_joinable():
+    records = [record(n, 10_000, id=f"i{n}") for n in range(200)]
+    sampled = CONFIG.replace("segments: [region]", "labels: {sample: 0.25}")
+    outcome = fold(records, config=load(None, text=sampled))
+    wanted = [f"i{n}" for n in range(200) if keeps(f"i{n}", 0.25)]
+    counts = outcome.state.panes[PaneKey("m", "unversioned", "", 10_000).text()].counts[NEVER]
+    assert sorted(k.id for k in outcome.kept) == sorted(wanted)
+    assert (counts.joinable, counts.rows) == (len(wanted), 200)
 
 
 @pytest.mark.parametrize("seed", range(5))

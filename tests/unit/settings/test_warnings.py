@@ -84,7 +84,6 @@ def test_every_key_that_nothing_acts_on_is_a_key_of_the_tree():
         "limits.segments": "limits: {segments: 5}",
         "defaults.reference": "defaults: {reference: {learn: 1h}}",
         "models.*.reference": "models: [{name: a, reference: {learn: 1h}}]",
-        "models.*.labels.sample": "models: [{name: a, labels: {sample: 0.5}}]",
         "models.*.labels.memory": "models: [{name: a, labels: {memory: 1MiB}}]",
         "rules.*.slo": "rules: [{name: a, slo: {metric: latency.error_rate, objective: 99}}]",
         "alerting.budget": "alerting: {budget: {pages: 1}}",

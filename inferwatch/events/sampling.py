@@ -1,4 +1,7 @@
-"""Keyed sampling: which predictions are sent is decided by their ids alone."""
+"""Keyed sampling: which predictions belong to a sample is decided by their ids alone.
+
+The sidecar sends a sample of predictions by it, the worker keeps one for labels: the same ids.
+"""
 
 from __future__ import annotations
 
