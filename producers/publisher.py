@@ -136,10 +136,10 @@ class Publisher:
     def close(self, timeout_s: float) -> None:
         """Send what was taken, for so long; what is left then is dropped and counted.
 
-        A broker that is down, or was never reached, gets two seconds and not all of the time.
+        A broker that is down, or was never reached, gets one second and not all of the time.
         """
         if not self._is_up:
-            timeout_s = min(timeout_s, 2.0)
+            timeout_s = min(timeout_s, 1.0)
         with self._wake:
             self._deadline = time.monotonic() + timeout_s
             self._wake.notify()

@@ -77,6 +77,7 @@ class Splice(asyncio.Protocol):
         self._tap = rules.new_tap()
         self._tap_broken = False
         self._client_ended = False
+        self._upstream_ended = False
         self._client_lost = False
         self._answering_itself = False
         self._refusal = (502, "upstream_unreachable")
@@ -116,7 +117,9 @@ class Splice(asyncio.Protocol):
             return True  # told again when reading was paused and resumed
         self._client_ended = True
         self._tell_tap(self._tap.client_half_closed)
-        if self._answering_itself or (self._upstream is None and self._connecting is None):
+        if self._answering_itself or self._upstream_ended:
+            return False
+        if self._upstream is None and self._connecting is None:
             return False
         if self._upstream is not None:
             _end_half(self._upstream)
@@ -191,6 +194,7 @@ class Splice(asyncio.Protocol):
 
     def upstream_ended(self) -> None:
         """The upstream has ended its half: after what is buffered, the client hears so."""
+        self._upstream_ended = True
         self._tell_tap(lambda: self._tap.upstream_gone(time.perf_counter(), reset=False))
         if not _end_half(self._client):
             self._client.close()

@@ -21,7 +21,9 @@ from eventually import eventually
 from inferwatch.events.kinds import Kind
 from inferwatch.settings import load
 from inferwatch.settings.sidecar import SidecarSettings
+from producers import publisher
 from producers.batching import Batch
+from producers.sidecar import proxy, reader
 from producers.sidecar.app import Sidecar
 
 Script = Callable[[socket.socket], None]
@@ -186,6 +188,8 @@ def rig(
         }
     )
     settings = load(None, text=text or "{}").model_copy(update={"sidecar": own})
+    # Tests wait for what the reader gathers, so it gathers for a moment only.
+    reader.GATHER_S, publisher._CLOSING_TICK_S, proxy._POLL_S = 0.001, 0.001, 0.001
     broker = broker or KeepingBroker()
     subject = Sidecar(settings, connect=None if is_real else broker.connect)
     loop = loop_factory()

@@ -26,6 +26,12 @@ def post(address, path, value, **headers):
     return call(address, "POST", path, body, **{"content_type": "application/json", **headers})
 
 
+@pytest.fixture(scope="module")
+def shared():
+    with rig(answering()) as running:
+        yield running
+
+
 def test_health_readiness_and_metrics():
     with rig(answering()) as running:
         assert call(running.admin, "GET", "/healthz") == (200, b'{"status":"ok"}\n')
@@ -106,16 +112,16 @@ def test_predictions():
         ("/v1/predictions", {"model": "m", "ts": 1, "prediction": 1, "segment": 1}, "segment"),
     ],
 )
-def test_one_mistake_and_nothing_is_taken(path, event, where):
-    with rig(answering()) as running:
-        good = {"id": "ok", "label": 1, "model": "m", "ts": 1, "prediction": 1}
-        sent = [good, event] if isinstance(event, dict) else event
-        status, body = post(running.admin, path, sent)
-        assert status == 400
-        (mistake,) = json.loads(body)["mistakes"]
-        assert mistake["where"] == where
-        assert mistake["index"] == (1 if isinstance(event, dict) else 0)
-        assert running.sidecar.publisher.pending_rows == 0
+def test_one_mistake_and_nothing_is_taken(path, event, where, shared):
+    good = {"id": "ok", "label": 1, "model": "m", "ts": 1, "prediction": 1}
+    sent = [good, event] if isinstance(event, dict) else event
+    status, body = post(shared.admin, path, sent)
+    assert status == 400
+    (mistake,) = json.loads(body)["mistakes"]
+    assert mistake["where"] == where
+    assert mistake["index"] == (1 if isinstance(event, dict) else 0)
+    assert shared.broker.batches == []
+    assert shared.sidecar.publisher.pending_rows == 0
 
 
 def test_sizes_are_bounded_before_anything_is_parsed():

@@ -6,7 +6,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from sidecar_rig import answering, read_exactly, rig
+from eventually import eventually
+from sidecar_rig import answer, post, read_exactly, read_request, rig
 
 from inferwatch.events.kinds import Kind
 
@@ -51,45 +52,67 @@ def both_ways(capture):
     return asked, wire(response, f"HTTP/1.1 {response['status']} Some Reason")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
-def test_capture(path):
-    capture = read(path)
-    expect = capture["expect"]
-    asked, answered = both_ways(capture)
-    seen = []
+class Replay:
+    """One sidecar for all captures; before each, the server is told what it will hear and say."""
 
-    def script(connection: socket.socket):
-        seen.append(read_exactly(connection, len(asked)))
-        connection.sendall(answered)
+    def __init__(self):
+        self.asked = self.answered = b""
+        self.seen = b""
+        self.count = 0
+
+    def serve(self, connection: socket.socket):
+        self.seen = read_exactly(connection, len(self.asked))
+        connection.sendall(self.answered)
         # A second exchange on the connection shows that the first one was cut rightly.
-        read_exactly(connection, len(PROBE))
+        read_request(connection)
         connection.sendall(PROBE_ANSWER)
 
-    with rig(script) as running:
+    def run(self, running, asked, answered):
+        """The rows that the exchange made: latencies and predictions."""
+        self.asked, self.answered = asked, answered
+        self.count += 1
+        before = {kind: len(running.broker.rows(kind)) for kind in (Kind.LATENCY, Kind.PREDICTION)}
+        name = f"probe-{self.count}"
         with running.connect() as client:
             client.sendall(asked)
             assert read_exactly(client, len(answered)) == answered
-            client.sendall(PROBE)
+            client.sendall(post(f"/v1/models/{name}:predict", b'{"instances":[1]}'))
             assert read_exactly(client, len(PROBE_ANSWER)) == PROBE_ANSWER
-        latencies = running.wait_for(Kind.LATENCY, 2 if expect["is_inference"] else 1)
-        predictions = running.broker.rows(Kind.PREDICTION)
+        made = []
+        for kind, start in before.items():
+            eventually(lambda k=kind: running.broker.rows(k)[-1]["model"] == name, every_s=0.005)
+            *rows, probe = running.broker.rows(kind)[start:]
+            assert probe["model"] == name
+            made.append(rows)
+        assert self.seen == asked
+        return made
+
+
+PROBE_ANSWER = answer(b'{"predictions":[1]}')
+
+
+@pytest.fixture(scope="module")
+def replay():
+    subject = Replay()
+    with rig(subject.serve) as running:
+        yield lambda asked, answered: subject.run(running, asked, answered)
         assert running.counter("tap_errors_total", where="reader") == 0
-    assert seen == [asked]
-    assert latencies[-1]["model"] == "probe"
-    predictions = [p for p in running.broker.rows(Kind.PREDICTION) if p["model"] != "probe"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_capture(path, replay):
+    capture = read(path)
+    expect = capture["expect"]
+    latencies, predictions = replay(*both_ways(capture))
     if not expect["is_inference"]:
-        assert len(latencies) == 1
-        assert predictions == []
+        assert (latencies, predictions) == ([], [])
         return
-    check_latency(latencies[0], capture, len(body_of(capture["request"])))
+    (latency,) = latencies
+    check_latency(latency, capture, len(body_of(capture["request"])))
     if capture["response"]["status"] >= 300:
         assert predictions == []
     else:
         check_predictions(predictions, expect)
-
-
-PROBE = b'POST /v1/models/probe:predict HTTP/1.1\r\nContent-Length: 17\r\n\r\n{"instances":[1]}'
-PROBE_ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"predictions":[1]}'
 
 
 def check_latency(row, capture, request_bytes):
@@ -134,19 +157,14 @@ def check_predictions(rows, expect):
         assert row["prediction"] == scores.index(max(scores))
 
 
-def test_a_gzip_answer_gives_the_scores_of_all_its_rows():
-    asked, answered = both_ways(read(CAPTURES / "mlserver" / "05-infer-gzip-response.json"))
-    with rig(answering(answered)) as running:
-        assert running.exchange(asked, len(answered)) == answered
-        rows = running.wait_for(Kind.PREDICTION, 200)
+def test_a_gzip_answer_gives_the_scores_of_all_its_rows(replay):
+    _, rows = replay(*both_ways(read(CAPTURES / "mlserver" / "05-infer-gzip-response.json")))
+    assert len(rows) == 200
     assert all(abs(sum(r[f"scores.{i}"] for i in range(3)) - 1) < 1e-6 for r in rows)
 
 
-def test_words_that_are_no_json_are_values():
-    asked, answered = both_ways(read(CAPTURES / "tfserving" / "08-predict-nan.json"))
-    with rig(answering(answered)) as running:
-        assert running.exchange(asked, len(answered)) == answered
-        (row,) = running.wait_for(Kind.PREDICTION)
+def test_words_that_are_no_json_are_values(replay):
+    _, (row,) = replay(*both_ways(read(CAPTURES / "tfserving" / "08-predict-nan.json")))
     assert row["features.f1"] != row["features.f1"]
     assert row["features.f3"] == float("inf")
     assert row["prediction"] == 2

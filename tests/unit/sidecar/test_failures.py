@@ -289,9 +289,9 @@ def test_a_full_queue_drops_counts_and_leaves_a_hole():
     body = json.dumps({"instances": [[float(n)] * 20 for n in range(20)]}).encode()
     asked = post("/v1/models/m:predict", body)
     answered = answer(json.dumps({"predictions": list(range(20))}).encode())
-    count = 60
+    count = 100
     with rig(
-        answering(*[answered] * (count + 1)), sidecar={"queue": "2MiB"}, broker=broker
+        answering(*[answered] * (count + 1)), sidecar={"queue": "256KiB"}, broker=broker
     ) as running:
         with running.connect() as client:
             for _ in range(count):
