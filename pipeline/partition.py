@@ -20,16 +20,17 @@ from pipeline.windows.watermark import NEVER
 
 @dataclass(slots=True)
 class Totals:
-    """Counters of a partition since its beginning."""
+    """Counters of a partition since its beginning; `lost` shrinks when missing rows still come."""
 
     rows: int = 0
     duplicates: int = 0
     too_late: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
-        return [self.rows, self.duplicates, self.too_late, self.rejected]
+        return [self.rows, self.duplicates, self.too_late, self.rejected, self.lost]
 
     @classmethod
     def restore(cls, plain: list[Any]) -> Totals:

@@ -104,7 +104,7 @@ async def _progress(settings: Settings, sources: list[SourcePartition]) -> Progr
 
 def _partition(progress: Progress, source: SourcePartition) -> PartitionStatus:
     one = progress.sources[source]
-    rows, duplicates, too_late, rejected = one.totals
+    rows, duplicates, too_late, rejected, *_ = one.totals
     return PartitionStatus(
         topic=source.topic,
         partition=source.number,
