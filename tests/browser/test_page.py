@@ -175,6 +175,9 @@ def test_hostile_names_are_text(rig, browser) -> None:
     assert browser.count("main script, main img") == 0
     assert browser.count("a[href^='javascript:']") == 0
     assert browser.run("return window.owned ?? null") is None
+    browser.driver.get(dashboard.url + "#/incident/" + quote(name, safe=""))
+    eventually(lambda: "over time" in (browser.text("main > p:last-child") or ""))
+    assert browser.text("article.incident h3") == name
     browser.driver.get(dashboard.url + f"#/model/{quote('no such model')}/1")
     eventually(lambda: "no results of model" in (browser.text("main") or ""))
     errors = [e for e in browser.errors() if "404" not in e]

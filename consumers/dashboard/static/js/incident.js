@@ -31,7 +31,7 @@ export function card(incident, now) {
     h(
       "footer",
       h("span", `Rule ${incident.rule}`),
-      h("span", `Incident ${incident.incident}`),
+      h("a", { href: `#/incident/${encodeURIComponent(incident.incident)}` }, `Incident ${incident.incident}`),
       h("span", `Window ${incident.window.window}, ${incident.rows.toLocaleString("en")} rows, ${percent(incident.completeness)} complete`),
       incident.transitions.some((t) => t.status === "corrected") && h("span", "Corrected by later data"),
       incident.runbook_url && link(incident.runbook_url, "Runbook"),

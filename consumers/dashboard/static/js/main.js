@@ -5,6 +5,7 @@ import { duration, percent, utc } from "./format.js";
 import { Model } from "./model.js";
 import { Overview } from "./overview.js";
 import { settle } from "./plot.js";
+import { Single } from "./single.js";
 
 const root = document.getElementById("main");
 const RELOAD_AFTER_MS = 700;
@@ -31,6 +32,7 @@ function viewOf(hash) {
   const [path, query] = hash.replace(/^#/, "").split("?");
   const [, kind, model, version] = path.split("/").map(decodeURIComponent);
   const chosen = new URLSearchParams(query);
+  if (kind === "incident") return new Single(root, state, model);
   if (kind !== "model") return new Overview(root, state);
   return new Model(root, state, {
     model,
