@@ -19,6 +19,9 @@ GROUPS = 10
 """The built-in verdict compares the nine most frequent categories and the rest: a chi-square of
 many rare ones follows no chi-square distribution."""
 
+FEWEST = 8
+"""Rows of the reference that a category of its own needs in that comparison."""
+
 
 def categorical_block(
     categories: CategoryCounter,
@@ -126,7 +129,9 @@ def categorical_scores(
     theirs, ours = side_by_side(categories, reference)
     count, usable = int(ours.sum()), int(theirs.sum())
     order = np.argsort(-theirs[:-1], kind="stable")
-    theirs_grouped, ours_grouped = _grouped(theirs, order), _grouped(ours, order)
+    kept = order[: GROUPS - 1]
+    kept = kept[theirs[kept] >= FEWEST]
+    theirs_grouped, ours_grouped = _grouped(theirs, kept), _grouped(ours, kept)
     test = chi_square(theirs_grouped, ours_grouped)
     used = int(((theirs_grouped + ours_grouped) > 0).sum())
     unseen = 0 if OTHER in reference.shares else int(ours[-1])
@@ -139,11 +144,11 @@ def categorical_scores(
         shape=0.0 if test is None else shape_score(test[0], used - 1),
         psi=psi(theirs_grouped, ours_grouped) or 0.0,
         missing_p=count_p(rows - count, rows, reference.rows - usable, reference.rows),
-        odd_p=count_p(unseen, count, 0, usable),
+        # Good and Turing: what a sample has not seen is as frequent as what it saw once.
+        odd_p=count_p(unseen, count, int(np.count_nonzero(theirs[:-1] == 1)), usable),
         phi=phi_at(count, reference.chunk_phi, reference.chunk_rows),
     )
 
 
-def _grouped(counts: Ints, order: Ints) -> Ints:
-    kept = counts[order[: GROUPS - 1]]
-    return np.append(kept, counts.sum() - kept.sum())
+def _grouped(counts: Ints, kept: Ints) -> Ints:
+    return np.append(counts[kept], counts.sum() - counts[kept].sum())

@@ -36,7 +36,8 @@ class DriftScores:
         shape: Wilson-Hilferty score of the chi-square over the PSI bins or categories.
         psi: over the same bins.
         missing_p: chance of so many missing rows, given the reference's.
-        odd_p: chance of so many rows out of the range by half of it or in new categories.
+        odd_p: chance of so many rows out of the range by half of it or in new categories; a
+            reference in which many categories stand once has not seen many others.
         phi: over-dispersion of the reference's own time-ordered chunks, at this window's size;
             1 when not known. Scores are not yet divided by it.
     """
