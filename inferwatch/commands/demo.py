@@ -54,14 +54,14 @@ def command(headless: bool, broker: str, redis: str, speed: float, port: int, ou
     fires, is explained, reaches the on-call phone, and resolves when the change is taken back.
     Takes about a minute and a half. Ctrl-C ends everything.
     """
-    from rich.console import Console
-
-    from inferwatch.demo.run import Demo, DemoOptions
-
-    options = DemoOptions(
-        headless=headless, broker=broker, redis=redis, speed=speed, port=port, out=out
-    )
     try:
+        from rich.console import Console
+
+        from inferwatch.demo.run import Demo, DemoOptions
+
+        options = DemoOptions(
+            headless=headless, broker=broker, redis=redis, speed=speed, port=port, out=out
+        )
         Demo(options, Console(stderr=True)).run()
     except KeyboardInterrupt:
         click.echo("inferwatch: the demo is stopped", err=True)

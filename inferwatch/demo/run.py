@@ -24,7 +24,7 @@ from inferwatch.demo.observer import Observer
 from inferwatch.demo.outcome import Outcome
 from inferwatch.demo.phone import Phone
 from inferwatch.demo.screen import Screen
-from inferwatch.demo.system import System, free_port
+from inferwatch.demo.system import System, reserved_port
 from inferwatch.errors import InferwatchError
 from inferwatch.events.json_codec import dumps
 from inferwatch.settings import Settings, load
@@ -140,7 +140,7 @@ class Demo:
             is_mock=is_mock,
             redis=system.address_file(redis_file) if own_redis else options.redis,
             prefix="" if is_mock and own_redis else f"demo-{secrets.token_hex(4)}.",
-            port=free_port(options.port),
+            port=stack.enter_context(reserved_port(options.port)),
             server=int(system.listens("model-server").rpartition(":")[2]),
             webhook=self._phone.url,
             secret=self._secret,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import socket
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from inferwatch.supervisor import Program, Supervisor
@@ -67,12 +71,19 @@ class System:
         return Program(name, (sys.executable, "-m", *argv), env=threads, log=log, restart=restart)
 
 
-def free_port(wanted: int) -> int:
-    """`wanted` if nothing listens there, else one that the system chooses."""
-    for port in (wanted, 0):
+@contextmanager
+def reserved_port(wanted: int) -> Iterator[int]:
+    """`wanted` if nobody has it, else one that the system chooses, reserved for the block.
+
+    The reservation is a locked file: two demos that start together do not choose the same port.
+    """
+    lock = Path(tempfile.gettempdir()) / f"inferwatch-demo-{os.getuid()}-{wanted}.lock"
+    with lock.open("w") as file:
         try:
-            with socket.create_server(("127.0.0.1", port)) as probe:
-                return int(probe.getsockname()[1])
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.create_server(("127.0.0.1", wanted)):
+                port = wanted
         except OSError:
-            continue
-    raise OSError("no free port on 127.0.0.1")
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                port = int(probe.getsockname()[1])
+        yield port
