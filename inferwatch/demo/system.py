@@ -7,7 +7,6 @@ import os
 import re
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,8 +76,9 @@ def reserved_port(wanted: int) -> Iterator[int]:
 
     The reservation is a locked file: two demos that start together do not choose the same port.
     """
-    lock = Path(tempfile.gettempdir()) / f"inferwatch-demo-{os.getuid()}-{wanted}.lock"
-    with lock.open("w") as file:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inferwatch"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"demo-port-{wanted}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with socket.create_server(("127.0.0.1", wanted)):
