@@ -29,6 +29,8 @@ log = logging.getLogger("inferwatch.publisher")
 WINDOW = 32
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+# So many rows are taken or dropped together.
+_FEW = 16
 _CLOSING_TICK_S = 0.02
 # Small events keep this share of the bound for themselves.
 RESERVED = 8
@@ -96,10 +98,14 @@ class Publisher:
         self._thread.start()
 
     def publish(self, kind: Kind, rows: Sequence[Event]) -> bool:
-        """Take the rows, all or none; False where they were dropped instead."""
+        """Take the rows that fit; False where some were dropped instead."""
         size = size_in_memory(kind, rows)
         reserve = self._budget.limit // RESERVED if kind is Kind.PREDICTION else 0
         if not self._budget.take(size, reserve=reserve):
+            if len(rows) > _FEW:
+                middle = len(rows) // 2
+                first = self.publish(kind, rows[:middle])
+                return self.publish(kind, rows[middle:]) and first
             self.drop(kind, len(rows), "queue_full")
             return False
         with self._wake:

@@ -18,7 +18,7 @@ class Sink(Protocol):
     """Takes events from any thread, never waits and never raises."""
 
     def publish(self, kind: Kind, rows: Sequence[Event]) -> bool:
-        """Take the rows, all or none; False where they were dropped (and counted) instead."""
+        """Take the rows; False where some were dropped (and counted) instead."""
 
     def drop(self, kind: Kind, rows: int, reason: str) -> None:
         """Count rows that will never come; their numbers are used up, so the hole is seen."""
