@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -13,16 +13,13 @@ from inferwatch.errors import RejectedEventError
 from inferwatch.events.arrow_reader import ArrowBatch, read_batch
 from inferwatch.events.deadletter import DeadLetter
 from inferwatch.events.kinds import MAX_BATCH_ROWS, ORIGIN
-from pipeline.columns import Ints, PredictionRows
-from pipeline.decode.arrow_column import to_column
 from pipeline.decode.arrow_fields import Fields, fields_of
-from pipeline.decode.column_values import as_texts
+from pipeline.decode.batch_rows import Place, chunks_of
 from pipeline.decode.dead_letters import DeadLetters
-from pipeline.decode.decoded import Chunk, Rows
+from pipeline.decode.decoded import Chunk
 from pipeline.decode.faults import Faults
 from pipeline.decode.kind_readers import KindReader
 from pipeline.decode.record import RawRecord, Sender
-from pipeline.decode.take import by_model, take
 
 # Batches of one schema are computed together up to here.
 _TOGETHER_BYTES = 16 * 1024 * 1024
@@ -121,90 +118,24 @@ class ArrowChunks:
         record_ts = np.array([r.timestamp for r in group.records], np.int64)[record]
         fields = fields_of(whole, group.batches[0].metadata)
         faults = Faults()
-        rows = self._reader.batch(fields, record_ts + self._future, faults)
-        seq = rows.seq
-        if seq is None and any(first >= 0 for first in group.first):
-            first = np.array(group.first, np.int64)[record]
-            seq = np.where(first < 0, -1, first + row)
-        place = _Place(
-            group.records[0].partition,
-            np.array([r.offset for r in group.records], np.int64)[record],
-            row,
-            record_ts,
-            group.sparse,
+        numbered = any(first >= 0 for first in group.first)
+        place = Place(
+            partition=group.records[0].partition,
+            offset=np.array([r.offset for r in group.records], np.int64)[record],
+            row=row,
+            record_ts=record_ts,
+            origin=group.origin,
+            sparse=group.sparse,
+            first=np.array(group.first, np.int64)[record] if numbered else None,
         )
+        chunks = chunks_of(self._reader, fields, place, self._future, faults)
         letters = [
             self._letters.letter(
                 group.records[record[i]], error, row=int(row[i]), data=_row_json(fields, i)
             )
             for i, error in faults.by_row.items()
         ]
-        chunks = [
-            chunk
-            for origin, at in _by_origin(group.origin, fields)
-            for chunk in _chunks(rows, place, origin, None if origin is None else seq, at, faults)
-        ]
         return chunks, letters
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where each row of a group stands in the log."""
-
-    partition: int
-    offset: Ints
-    row: np.ndarray[tuple[int], np.dtype[np.int32]]
-    record_ts: Ints
-    sparse: bool
-
-
-def _chunks(
-    rows: Rows, place: _Place, origin: str | None, seq: Ints | None, at: Ints | None, faults: Faults
-) -> Iterator[Chunk]:
-    """The chunks of one origin: `at` are its rows, None for all of them."""
-    rows = replace(rows, seq=seq)
-    mine = np.arange(rows.size) if at is None else at
-    rejected = np.empty(0, np.int64)
-    if faults.by_row:
-        bad = np.isin(mine, list(faults.by_row))
-        if seq is not None:
-            rejected = seq[mine[bad]]
-            rejected = rejected[rejected >= 0]
-        mine = mine[~bad]
-    if len(mine) < rows.size:
-        rows = take(rows, mine)
-    if not rows.size and not len(rejected):
-        return
-    parts: list[tuple[Rows, Ints]] = [(rows, np.arange(rows.size))]
-    if isinstance(rows, PredictionRows):
-        parts = list(by_model(rows))
-    for part, within in parts:
-        where = mine[within]
-        yield Chunk(
-            rows=part,
-            partition=place.partition,
-            offset=place.offset[where],
-            row=place.row[where],
-            record_ts=place.record_ts[where],
-            origin=origin,
-            sparse=place.sparse,
-            rejected_seq=rejected,
-        )
-        rejected = np.empty(0, np.int64)
-
-
-def _by_origin(origin: str | None, fields: Fields) -> list[tuple[str | None, Ints | None]]:
-    """The origins of a group and their rows: by header or metadata one, else by the column."""
-    array = fields.plain.get(ORIGIN)
-    if origin is not None or array is None:
-        return [(origin, None)]
-    column = as_texts(to_column(array))
-    if column.codes is None:
-        return [(None, None)]
-    return [
-        (None if code < 0 else column.texts[code], np.flatnonzero(column.codes == code))
-        for code in np.unique(column.codes).tolist()
-    ]
 
 
 def _row_json(fields: Fields, row: int) -> bytes:
