@@ -13,6 +13,19 @@ LogFormat = Literal["text", "json"]
 # Chatty below a warning: their retries and rebalances are told by our own lines.
 _QUIET = ("kafka", "aiokafka", "faust", "mode", "asyncio", "aiohttp", "httpx", "httpcore")
 
+# It warns of its own event loop when the machine is busy: nobody can act on that.
+_MUTE = "kafka.net.selector"
+
+
+class NoForeignTracebacks(logging.Filter):
+    """Drops the tracebacks of the clients' own threads: what was lost is said in their line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the record through, without its traceback where it is a client's."""
+        if record.name.partition(".")[0] in _QUIET:
+            record.exc_info = record.exc_text = None
+        return True
+
 
 class TextFormatter(logging.Formatter):
     """`2026-01-31T12:00:00.123Z WARNING worker: message`, a traceback below it."""
@@ -61,5 +74,7 @@ def setup(format: LogFormat, part: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    handler.addFilter(NoForeignTracebacks())
+    logging.getLogger(_MUTE).setLevel(logging.ERROR)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
