@@ -1,12 +1,14 @@
 """`inferwatch reference publish|list|show` on a broker and a Redis."""
 
 import json
+import time
 
 import pytest
 from click.testing import CliRunner
 from kafka import KafkaAdminClient
 
 from inferwatch.cli import root
+from inferwatch.embedded.broker import EmbeddedBroker
 
 pytestmark = pytest.mark.broker
 
@@ -82,3 +84,16 @@ def test_without_the_topic_the_cure_is_said(real_kafka, redis_server, prefix, tm
     profile = build(tmp_path, "p", range(5))
     done = CliRunner().invoke(root, ["reference", "publish", profile, "-c", str(file)])
     assert done.exit_code == 2 and "inferwatch topics create" in done.stderr
+
+
+def test_an_embedded_broker_is_not_asked_for_the_time(redis_server, prefix, tmp_path):
+    before = time.time_ns() // 1_000_000
+    with EmbeddedBroker() as broker:
+        file = tmp_path / "inferwatch.yaml"
+        file.write_text(
+            f"broker: {{url: 'kafka://{broker.bootstrap}', api_version: '2.3'}}\n"
+            f"redis: {{url: '{redis_server.url}'}}\ntopics: {{prefix: '{prefix}'}}\n"
+        )
+        profile = build(tmp_path, "p", range(5))
+        published = json.loads(run("publish", profile, "-c", str(file), "--json"))
+        assert before <= published["published_at"] <= time.time_ns() // 1_000_000
