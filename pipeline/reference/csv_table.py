@@ -29,11 +29,28 @@ _HEADER_BYTES = 1024 * 1024
 
 
 def read_csv(path: Path, progress: Callable[[int], None]) -> Iterator[dict[str, Column]]:
-    """The rows of a CSV file in parts of 16 MB.
+    """The rows of a CSV file in parts of 16 MB, as columns."""
+    for batch in csv_batches(path, progress):
+        yield {
+            name: to_column(array) if name in AS_WRITTEN else cells_of(array)
+            for name, array in zip(batch.schema.names, batch.columns, strict=True)
+        }
+
+
+def csv_batches(
+    path: Path,
+    progress: Callable[[int], None],
+    refuse: Callable[[Any], str] = lambda row: "error",
+) -> Iterator[Any]:
+    """The rows of a CSV file in parts of 16 MB, every cell a text; an empty cell is null.
 
     The first line names the columns; a byte order mark belongs to no name; cells may be quoted
-    and then hold commas, quotes and line breaks. An empty cell is missing, `nan` and `inf` are
-    numbers that are not finite. A column may hold numbers and texts.
+    and then hold commas, quotes and line breaks.
+
+    Args:
+        path: the file; `.gz` and `.zst` are unpacked.
+        progress: told the bytes read so far.
+        refuse: called for a row that has too few or too many cells; answers `error` or `skip`.
     """
     names = _header(path)
     with pa.input_stream(str(path), compression="detect") as source:
@@ -42,7 +59,9 @@ def read_csv(path: Path, progress: Callable[[int], None]) -> Iterator[dict[str, 
             read_options=pyarrow.csv.ReadOptions(
                 block_size=BLOCK_BYTES, column_names=names, skip_rows=1, use_threads=False
             ),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+            parse_options=pyarrow.csv.ParseOptions(
+                newlines_in_values=True, invalid_row_handler=refuse
+            ),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 strings_can_be_null=True,
@@ -51,10 +70,7 @@ def read_csv(path: Path, progress: Callable[[int], None]) -> Iterator[dict[str, 
         )
         read = 0
         for batch in reader:
-            yield {
-                name: to_column(array) if name in AS_WRITTEN else cells_of(array)
-                for name, array in zip(names, batch.columns, strict=True)
-            }
+            yield batch
             read += batch.nbytes
             progress(min(read, path.stat().st_size))
 
@@ -78,25 +94,34 @@ def cells_of(array: Any) -> Column:
     >>> column.is_number.tolist(), column.texts
     ([True, False, False, True], ('n/a',))
     """
+    return to_column(cells_array(array))
+
+
+def cells_array(array: Any) -> Any:
+    """The same as an Arrow array: of doubles, of texts, or a union of both.
+
+    An empty cell is missing, `nan` and `inf` are numbers that are not finite.
+    """
     try:
-        return to_column(pc.cast(array, pa.float64()))
+        return pc.cast(array, pa.float64())
     except pa.ArrowInvalid:
         pass  # some cell is no number, or one that only Python reads
     encoded = array.dictionary_encode()
     distinct = encoded.dictionary.to_pylist()
     numeric = np.array([*(_NUMBER.fullmatch(text) is not None for text in distinct), False])
-    values = np.array(
-        [float(text) if here else 0.0 for text, here in zip(distinct, numeric, strict=False)]
-        + [0.0]
-    )
-    texts = [text for text, here in zip(distinct, numeric, strict=False) if not here]
-    place = np.append(np.where(numeric[:-1], -1, np.cumsum(~numeric[:-1]) - 1), -1)
     indices = encoded.indices.fill_null(-1).to_numpy()
     is_number = numeric[indices]
-    return Column(
-        len(array),
-        numbers=values[indices] if is_number.any() else None,
-        is_number=is_number if is_number.any() else None,
-        codes=place[indices].astype(np.int32) if texts else None,
-        texts=tuple(texts),
+    if not is_number.any():
+        return encoded
+    values = np.array(
+        [float(text) if here else 0.0 for text, here in zip(distinct, numeric, strict=False)]
+    )
+    rank = np.where(is_number, np.cumsum(is_number), np.cumsum(~is_number)) - 1
+    return pa.UnionArray.from_dense(
+        pa.array(np.where(is_number, 0, 1), pa.int8()),
+        pa.array(rank, pa.int32()),
+        [
+            pa.array(values[indices[is_number]]),
+            encoded.filter(pa.array(~is_number)).cast(pa.string()),
+        ],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def read_json_lines(path: Path, progress: Callable[[int], None]) -> Iterator[dic
 
     Nested objects are flattened with dots, so the lines may be tables or prediction events.
     """
-    with path.open("rb") as raw, _unpacked(raw, path) as source:
+    with path.open("rb") as raw, unpacked_lines(raw, path) as source:
         number = 0
         while lines := list(islice(source, ROWS)):
             rows = []
@@ -37,7 +38,8 @@ def read_json_lines(path: Path, progress: Callable[[int], None]) -> Iterator[dic
             progress(raw.tell())
 
 
-def _unpacked(raw: Any, path: Path) -> Any:
+def unpacked_lines(raw: Any, path: Path) -> AbstractContextManager[Iterator[bytes]]:
+    """The lines of an open file without their ends, unpacked as its name's end says."""
     kind = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())
     source = pa.PythonFile(raw, mode="r")
     if kind is not None:

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from inferwatch.errors import UsageError
 from pipeline.columns import Column
 from pipeline.decode.arrow_column import to_column
 from pipeline.reference.csv_table import read_csv
 from pipeline.reference.json_lines import read_json_lines
-
-ROWS = 65_536
+from pipeline.reference.record_batches import arrow_batches, parquet_batches
 
 Progress = Callable[[int], None]
 """Told how many bytes of a file have been read so far."""
@@ -73,27 +71,11 @@ def _reader_of(path: Path) -> Callable[[Path, Progress], Iterator[dict[str, Colu
 
 
 def _read_parquet(path: Path, progress: Progress) -> Iterator[dict[str, Column]]:
-    with pq.ParquetFile(path) as file:
-        total, rows = path.stat().st_size, 0
-        for batch in file.iter_batches(batch_size=ROWS):
-            yield columns_of(batch)
-            rows += batch.num_rows
-            progress(total * rows // max(file.metadata.num_rows, 1))
+    return map(columns_of, parquet_batches(path, progress))
 
 
 def _read_arrow(path: Path, progress: Progress) -> Iterator[dict[str, Column]]:
-    with pa.memory_map(str(path)) as source:
-        try:
-            reader = pa.ipc.open_file(source)
-            batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-        except pa.ArrowInvalid:
-            # Not the file format: a stream, as a record of a topic holds.
-            source.seek(0)
-            batches = iter(pa.ipc.open_stream(source))
-        for batch in batches:
-            for start in range(0, batch.num_rows, ROWS):
-                yield columns_of(batch.slice(start, ROWS))
-            progress(source.tell())
+    return map(columns_of, arrow_batches(path, progress))
 
 
 def columns_of(batch: Any) -> dict[str, Column]:
