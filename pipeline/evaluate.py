@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inferwatch.errors import InferwatchError
@@ -18,6 +18,7 @@ from inferwatch.events.alert import Alert
 from inferwatch.events.json_codec import dumps
 from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
+from inferwatch.settings.types import split_address
 from pipeline.assemble import assemble, pane_texts
 from pipeline.judging import ModelJudge, parse_window, turn, window_text
 from pipeline.models import ModelPlan
@@ -185,7 +186,7 @@ class ModelEvaluator:
         return alerts
 
     async def _write(self, done: Sequence[WindowKey], alerts: Sequence[Alert]) -> None:
-        packed = [dumps(alert) for alert in alerts]
+        packed = [dumps(replace(a, dashboard_url=self._link(a))) for a in alerts]
         generation = new_generation()
         took = await self._evaluations.write(
             self._plan.name,
@@ -201,6 +202,14 @@ class ModelEvaluator:
         self._pending.difference_update(done)
         self._outbox += packed
         self._published.forget(self._forget_before())
+
+    def _link(self, alert: Alert) -> str | None:
+        """Where the dashboard shows the incident; None where its address is not one to go to."""
+        listen = self._settings.dashboard.listen
+        host, port = split_address(listen)
+        if port == 0 or host in ("0.0.0.0", "::"):
+            return None
+        return f"http://{listen}/#/incident/{alert.incident}"
 
     async def _send_outbox(self) -> None:
         while self._outbox:
