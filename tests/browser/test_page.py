@@ -111,6 +111,8 @@ def test_a_model_over_time(rig, browser, screenshots) -> None:
             assert fits(browser)
             browser.screenshot(screenshots / f"model-{name}.png")
     browser.look()
+    browser.driver.refresh()
+    eventually(lambda: browser.count("#plots .uplot canvas") == 6)
     assert browser.texts(".plot h3") == [
         "Quality",
         "Latency",
@@ -125,6 +127,9 @@ def test_a_model_over_time(rig, browser, screenshots) -> None:
     assert browser.count(".heat button") == 20
     browser.run("document.querySelector('.heat button').click()")
     eventually(lambda: browser.count(".heat .open .uplot canvas") == 1)
+    tall = "return document.querySelector('.heat .open canvas').clientHeight"
+    assert browser.run(tall) > 150
+    browser.screenshot(screenshots / "feature.png")
 
     browser.run("document.querySelector('[data-pick=\"range-1h\"]').click()")
     eventually(lambda: "range=1h" in browser.driver.current_url)
@@ -137,6 +142,7 @@ def test_a_model_over_time(rig, browser, screenshots) -> None:
     last = replace(window(WINDOWS, start=start, features=20), rows=43_210)
     dashboard.publisher.windows([last])
     eventually(lambda: "43,210" in browser.text("#tiles"))
+    assert browser.count(".heat .open .uplot canvas") == 1, "what was opened stays open"
     assert browser.errors() == []
 
 

@@ -9,8 +9,11 @@ const LARGE = 0.25;
 
 const tip = h("div.tip", { hidden: true });
 
-/** `features`: {name, psi: […], ks: […] or undefined}, all over the times `at`. */
-export function heat({ at, step, features, spans, nothing }) {
+/**
+ * `features`: {name, psi: […], ks: […] or undefined}, all over the times `at`. `seen` remembers
+ * which rows are open, from one drawing to the next.
+ */
+export function heat({ at, step, features, spans, nothing, seen }) {
   const panel = h("section.panel.plot.wide", { "aria-label": "Drift of each feature" });
   panel.append(
     h("header", h("h3", "Drift by feature"), h("span.muted", "PSI against the reference"), h("span.scale", "0", h("i"), `${LARGE}+`)),
@@ -25,13 +28,14 @@ export function heat({ at, step, features, spans, nothing }) {
   }
   const grid = h("div.heat", h("span.head", "Feature"), h("span.head"), h("span.head.r", "Now"), h("span.head.r.max", "Largest"));
   panel.append(grid);
-  const add = (some) => some.forEach((f) => addRow(grid, f, at, step, spans));
-  add(ranked.slice(0, SHOWN));
+  const add = (some) => some.forEach((f) => addRow(grid, f, { at, step, spans, seen }));
+  add(seen.all ? ranked : ranked.slice(0, SHOWN));
   panel.append(h("div.heat.foot", h("span"), h("span.ends", h("span", moment(at[0])), h("span", moment(at.at(-1) + step))), h("span"), h("span.max")));
-  if (ranked.length > SHOWN) {
+  if (ranked.length > SHOWN && !seen.all) {
     const more = h("button.plain", { type: "button" }, `Show all ${ranked.length} features`);
     more.addEventListener("click", () => {
       more.remove();
+      seen.all = true;
       add(ranked.slice(SHOWN));
       paintAll(grid);
     });
@@ -40,27 +44,28 @@ export function heat({ at, step, features, spans, nothing }) {
   return panel;
 }
 
-function addRow(grid, feature, at, step, spans) {
+function addRow(grid, feature, { at, step, spans, seen }) {
   const strip = h("canvas", { "aria-hidden": "true" });
   strip.paint = () => paint(strip, feature.psi);
   strip.addEventListener("pointermove", (event) => showTip(event, strip, feature, at));
   strip.addEventListener("pointerleave", () => (tip.hidden = true));
   const now = h("span.r", { class: level(feature.now) }, distance(feature.now));
   const largest = h("span.r.max", { class: level(feature.largest) }, distance(feature.largest));
-  const button = h("button", { type: "button", "aria-expanded": "false", title: feature.name }, feature.name);
+  const button = h("button", { type: "button", "data-feature": feature.name, title: feature.name }, feature.name);
   let open = null;
+  const show = (wanted) => {
+    open?.remove();
+    open = wanted ? h("div.open", detail(feature, at, step, spans)) : null;
+    if (wanted) largest.after(open);
+    button.setAttribute("aria-expanded", String(wanted));
+    seen.open[wanted ? "add" : "delete"](feature.name);
+  };
   button.addEventListener("click", () => {
-    if (open) {
-      open.remove();
-      open = null;
-    } else {
-      open = h("div.open", detail(feature, at, step, spans));
-      largest.after(open);
-    }
-    button.setAttribute("aria-expanded", String(open !== null));
+    show(open === null);
     settle();
   });
   grid.append(button, strip, now, largest);
+  show(seen.open.has(feature.name));
 }
 
 function detail(feature, at, step, spans) {

@@ -47,6 +47,8 @@ async function show() {
   try {
     const next = viewOf(location.hash);
     document.title = next.model ? `${next.model} · inferwatch` : "inferwatch";
+    // The same model over another range: what was open stays open.
+    if (view?.seen && view.model === next.model) next.seen = view.seen;
     await next.load();
     view = next;
     settle();
@@ -93,7 +95,7 @@ addEventListener("hashchange", async () => {
   scrollTo(0, 0);
   root.focus({ preventScroll: true });
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.reloadSoon());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", reload);
 
 const lost = document.getElementById("lost");
 await Promise.all([show(), loadStatus().catch(() => {})]);

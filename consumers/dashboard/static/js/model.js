@@ -5,6 +5,7 @@ import { distance, duration, inUnit, milliseconds, number, percent, words } from
 import { heat, paintAll } from "./heat.js";
 import { card, past } from "./incident.js";
 import { closeRange, plot, settle, shareRange } from "./plot.js";
+import { Slots } from "./slots.js";
 
 const RANGES = { "1h": "1 h", "6h": "6 h", "24h": "24 h", "7d": "7 d" };
 const POINTS = 360;
@@ -14,11 +15,14 @@ const CORE = [
   "latency.requests_per_s", "quality.*", "estimated.*", "prediction.*", "features.*",
 ];
 
+const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+
 export class Model {
   constructor(root, state, place) {
     this.root = root;
     this.state = state;
     Object.assign(this, place); // model, version, segment, window, range
+    this.seen = { open: new Set(), all: false }; // what has been opened in the heat map
   }
 
   async load() {
@@ -53,28 +57,30 @@ export class Model {
     const now = this.state.now();
     const firing = this.incidents.filter((i) => i.firing);
     const over = this.incidents.filter((i) => !i.firing);
-    const focused = document.activeElement?.dataset?.pick;
-    this.root.replaceChildren(
+    this.slots ??= new Slots(this.root, ["head", "firing", "data", "resolved"]);
+    const { model, version, segment, window: size, range } = this;
+    this.slots.fill("head", [version, segment, size, range, this.choice, this.versions.map((v) => v.version)], () => [
       h("p.crumb", h("a", { href: "#/" }, "All models")),
-      h("div.model-head", h("div", h("h1", this.model), this.subtitle(now)), this.picks()),
-      firing.length ? h("section", { id: "firing" }, firing.map((i) => card(i, now))) : "",
+      h("div.model-head", h("div", h("h1", model), h("p.muted", { id: "subtitle" })), this.picks()),
+    ]);
+    document.getElementById("subtitle").replaceChildren(...this.subtitle(now));
+    this.slots.fill("firing", firing, () => [h("section", { id: "firing" }, firing.map((i) => card(i, now)))]);
+    this.slots.fill("data", [this.series, this.incidents.map((i) => i.updated_at), dark()], () => [
       this.tiles(),
       h("div.plots", { id: "plots" }, this.plots()),
+    ]);
+    this.slots.fill("resolved", over, () => [
       h("h2", "Resolved ", h("span.count", String(over.length))),
       over.length ? h("section.panel", over.map((i) => past(i, now))) : h("p.panel.quiet", "No incident of this model has ended yet."),
-    );
+    ]);
     settle();
     paintAll(this.root);
-    if (focused) this.root.querySelector(`[data-pick="${focused}"]`)?.focus({ preventScroll: true });
   }
 
   subtitle(now) {
     const { end, provisional, reference } = this.series;
-    return h(
-      "p.muted",
-      "Last window ended ", h("span", { "data-since": end }, duration(now - end)), " ago",
-      reference === null ? " · no reference yet" : provisional ? " · measured against a learned reference" : "",
-    );
+    const against = reference === null ? " · no reference yet" : provisional ? " · measured against a learned reference" : "";
+    return ["Last window ended ", h("span", { "data-since": end }, duration(now - end)), ` ago${against}`];
   }
 
   picks() {
@@ -157,7 +163,7 @@ export class Model {
         range: (u, low) => [Math.max(0, Math.min(low ?? 0, 0.9) - 0.03), 1.005],
         lines: [...line("completeness", "rows seen", "--c3"), ...line("quality.label_coverage", "rows with a label", "--c1")],
       }),
-      heat({ at, step, spans, features: this.features(), nothing: this.noDrift() }),
+      heat({ at, step, spans, features: this.features(), nothing: this.noDrift(), seen: this.seen }),
     ];
   }
 

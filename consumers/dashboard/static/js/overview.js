@@ -3,6 +3,7 @@ import { get } from "./api.js";
 import { h } from "./dom.js";
 import { distance, duration, inUnit, milliseconds, number, percent, words } from "./format.js";
 import { card, command, past } from "./incident.js";
+import { Slots } from "./slots.js";
 import { spark } from "./spark.js";
 
 const FILTER_FROM = 8;
@@ -52,17 +53,21 @@ export class Overview {
     const all = [...this.incidents.values()];
     const firing = all.filter((i) => i.firing).sort(urgency);
     const over = all.filter((i) => !i.firing).sort((a, b) => b.starts_at - a.starts_at);
-    return this.root.replaceChildren(
+    if (!this.root.querySelector("[data-slot='models']")) this.slots = new Slots(this.root, ["firing", "models", "resolved"]);
+    this.slots.fill("firing", firing, () => [
       h("h1.sr", "Models and incidents"),
       firing.length
-        ? h("section", { id: "firing", "aria-label": "Firing incidents" }, firing.map((i) => card(i, now)))
+        ? h("section", { "aria-label": "Firing incidents" }, firing.map((i) => card(i, now)))
         : h("p.panel.quiet", { id: "quiet" }, h("span.dot"), "All quiet: nothing is firing."),
-      this.list(),
+    ]);
+    this.slots.fill("models", [[...this.models.values()], this.state.now()], () => [this.list()]);
+    this.slots.fill("resolved", over, () => [
       h("h2", "Resolved ", h("span.count", String(over.length))),
       over.length
         ? h("section.panel", { id: "resolved" }, over.map((i) => past(i, now)))
         : h("p.panel.quiet", "No incident has ended yet."),
-    );
+    ]);
+    return undefined;
   }
 
   list() {
