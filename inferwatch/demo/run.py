@@ -166,11 +166,11 @@ class Demo:
             *("-c", str(file), str(profile)),
         )
         system.start("worker", "inferwatch", "worker", "-c", str(file), restart=True)
+        system.says("worker", "working")
         deliveries = ("--deliveries", str(out / "deliveries.jsonl"))
         system.start("notify", "inferwatch", "notify", "-c", str(file), *deliveries, restart=True)
         system.start("dashboard", "inferwatch", "dashboard", "-c", str(file), restart=True)
         system.start("sidecar", "inferwatch", "sidecar", "-c", str(file))
-        system.says("worker", "working")
         self._screen.say(f"dashboard: http://{settings.dashboard.listen}/")
         system.start(
             *("client", "inferwatch.demo.client"),
