@@ -206,3 +206,11 @@ def test_no_rows_at_all() -> None:
     assert ColumnCounter(None, None, 1000).result() is None
     block = ColumnCounter("numeric", reference_of(np.arange(9.0)), 1000).result(rows=5)
     assert isinstance(block, NumericBlock) and (block.count, block.missing) == (0, 5)
+
+
+def test_a_window_wholly_out_of_range_has_the_largest_distance() -> None:
+    reference = reference_of(np.random.default_rng(11).normal(size=5_000))
+    for far in (-99.0, 99.0):
+        block = block_of(np.full(20, far), reference)
+        assert (block.ks, block.out_of_range) == (1.0, 20)
+        assert block.p50 == far
