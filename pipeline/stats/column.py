@@ -30,7 +30,7 @@ class ColumnCounter:
     reference column that holds no value says nothing: it is as if there were none.
 
     Guarantee: counts exact; any order, split and merging give the same result bit for bit. Cost:
-    6 ns a number, 2 ns a category; 200 bytes a column in a snapshot.
+    7 ns a number, 3 ns a category; 200 bytes a column in a snapshot.
 
     >>> counter = ColumnCounter(None, None, max_categories=1000)
     >>> counter.update(Column(3, numbers=np.array([1.0, 2.0, np.nan])))

@@ -34,7 +34,7 @@ class NumberCounter:
     one the log buckets hold everything.
 
     Guarantee: counts exact, any split, order and merging give equal state and equal bits. Cost:
-    6 ns a value in batches of 12,000; in memory 8 bytes a cell (about 300) and the buffer; 150 to
+    7 ns a value in batches of 12,000; in memory 8 bytes a cell (about 300) and the buffer; 150 to
     250 bytes in a snapshot.
     """
 

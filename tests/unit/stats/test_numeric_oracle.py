@@ -61,7 +61,7 @@ def rank_gap(sample: Floats, one: float, other: float) -> float:
 @pytest.mark.parametrize("shifted", [False, True])
 @pytest.mark.parametrize(("rows", "reference_rows"), [(1, 50), (37, 300), (3000, 10_000)])
 def test_against_the_raw_rows(name: str, shifted: bool, rows: int, reference_rows: int) -> None:
-    rng = np.random.default_rng(hash((name, rows)) % 2**32 if False else len(name) * 1000 + rows)
+    rng = np.random.default_rng(len(name) * 1000 + rows)
     sample = DRAWS[name](rng, reference_rows)
     window = DRAWS[name](rng, rows)
     if shifted:
@@ -128,10 +128,9 @@ def test_wasserstein_of_a_narrower_and_a_wider_window() -> None:
         assert block_of(window, reference).wasserstein == pytest.approx(exact, rel=0.05, abs=0.02)
 
 
-@pytest.mark.parametrize("name", DRAWS)
+# A float32 has no digits left at 1e12 ± 0.1.
+@pytest.mark.parametrize("name", sorted(DRAWS.keys() - {"large"}))
 def test_a_float32_stream_agrees_with_a_float64_reference(name: str) -> None:
-    if name == "large":
-        pytest.skip("a float32 has no digits left at 1e12 ± 0.1")
     rng = np.random.default_rng(8)
     sample = DRAWS[name](rng, 5_000)
     window = sample[:2_000]
