@@ -70,7 +70,7 @@ class Observer:
         """How many windows that begin after this time have nearly all their labels."""
         return sum(
             window["start"] >= end
-            and (window.get("quality") or {}).get("label_coverage", 0) >= 0.95
+            and ((window.get("quality") or {}).get("label_coverage") or 0) >= 0.95
             for window in self.windows()
         )
 
