@@ -11,19 +11,21 @@ import asyncio
 import logging
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import faust
-from faust.types import TP
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from faust.exceptions import ProducerSendError
 
 from inferwatch import topics
+from inferwatch.errors import InferwatchError
 from inferwatch.settings import Settings
 from inferwatch.settings.services import BrokerSettings
 from inferwatch.topics import consumer_group
 from pipeline.decode import RawRecord
 from pipeline.engine import KINDS, Engine
-from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.reference_feed import ReferenceFeed
 from pipeline.state.keys import SourcePartition
 
 log = logging.getLogger(__name__)
@@ -43,25 +45,34 @@ class FaustTransport:
         self._app = app
 
     async def send(
-        self, topic: str, key: bytes, value: bytes, partition: int | None = None
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
-        """Send one record; returns once the broker has taken it."""
-        await self._app.producer.send_and_wait(topic, key, value, partition, None, None)
+        """Send one record; returns once the broker has taken it.
 
-    def end_of(self, source: SourcePartition) -> int | None:
-        """The offset after the last, as the consumer saw it with its last fetch."""
-        end: int | None = self._app.consumer.highwater(TP(source.topic, source.number))
-        return end
+        Raises:
+            ConnectionError: it did not; what Faust and aiokafka raise is no kin of OSError.
+        """
+        try:
+            await self._app.producer.send_and_wait(
+                topic, key, value, partition, None, list(headers) or None
+            )
+        except (ProducerSendError, KafkaError) as error:
+            raise ConnectionError(f"Kafka did not take a record of {topic}: {error}") from error
 
 
-def make_app(settings: Settings) -> Any:
-    """A Faust app that joins the workers' consumer group."""
+def make_app(settings: Settings, datadir: str) -> Any:
+    """A Faust app that joins the workers' consumer group; it keeps nothing in `datadir`."""
     return faust.App(
         consumer_group(settings.topics.prefix, "worker"),
         broker=[f"kafka://{address}" for address in settings.broker.bootstrap],
         broker_credentials=_credentials(settings.broker),
         store="memory://",
-        datadir=tempfile.mkdtemp(prefix="inferwatch-faust-"),
+        datadir=datadir,
         autodiscover=False,
         web_enabled=False,
         topic_allow_declare=False,
@@ -79,7 +90,7 @@ def make_app(settings: Settings) -> Any:
 async def run_worker(
     settings: Settings,
     redis: Any,
-    references: ReferenceCatalog,
+    feed: ReferenceFeed,
     partitions: Mapping[str, int],
     stop: asyncio.Event,
 ) -> None:
@@ -87,9 +98,21 @@ async def run_worker(
 
     Raises:
         BaseException: what the engine could not mend.
+        InferwatchError: Faust gave up.
     """
-    app = make_app(settings)
-    engine = Engine(settings, redis, references, FaustTransport(app), partitions)
+    with tempfile.TemporaryDirectory(prefix="inferwatch-faust-") as datadir:
+        await _run(make_app(settings, datadir), settings, redis, feed, partitions, stop)
+
+
+async def _run(
+    app: Any,
+    settings: Settings,
+    redis: Any,
+    feed: ReferenceFeed,
+    partitions: Mapping[str, int],
+    stop: asyncio.Event,
+) -> None:
+    engine = Engine(settings, redis, feed, FaustTransport(app), partitions)
     for topic in KINDS:
         _fold_agent(app, engine, topic.full_name(settings.topics.prefix))
     dirty = topics.DIRTY.full_name(settings.topics.prefix)
@@ -98,7 +121,7 @@ async def run_worker(
     await app.start()
     engine.start()
     try:
-        await _until(stop, engine, asyncio.create_task(_reconcile(app, engine, dirty)))
+        await _until(stop, app, engine, asyncio.create_task(_reconcile(app, engine, dirty)))
     finally:
         await engine.stop()
         await app.stop()
@@ -131,18 +154,24 @@ async def _reconcile(app: Any, engine: Engine, dirty: str) -> None:
         await asyncio.sleep(RECONCILE_EVERY_S)
 
 
-async def _until(stop: asyncio.Event, engine: Engine, reconcile: asyncio.Task[None]) -> None:
+async def _until(
+    stop: asyncio.Event, app: Any, engine: Engine, reconcile: asyncio.Task[None]
+) -> None:
     stopped = asyncio.create_task(stop.wait())
-    ends: list[asyncio.Future[Any]] = [stopped, engine.failure, reconcile]
+    crashed = asyncio.create_task(app.wait_until_stopped())
+    ends: list[asyncio.Future[Any]] = [stopped, crashed, engine.failure, reconcile]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    reconcile.cancel()
-    outcomes = await asyncio.gather(stopped, reconcile, return_exceptions=True)
+    gave_up = crashed.done()
+    for task in (stopped, crashed, reconcile):
+        task.cancel()
+    outcomes = await asyncio.gather(stopped, crashed, reconcile, return_exceptions=True)
     if engine.failure.done():
         raise engine.failure.result()
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
+    if gave_up:
+        raise InferwatchError(f"Kafka's consumer gave up: {app.crash_reason!r}; start me again")
 
 
 def _raw_topic(app: Any, name: str) -> Any:

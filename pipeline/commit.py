@@ -43,7 +43,6 @@ from pipeline.windows.pane import PaneKey
 log = logging.getLogger(__name__)
 
 MAX_STEP_RECORDS = 2_000
-MAX_STEP_BYTES = 16 * 1024 * 1024
 MAX_INBOX_BYTES = 32 * 1024 * 1024
 IDLE_LOAD_S = 3.0
 CHECK_EVERY_S = 1.0
@@ -51,15 +50,29 @@ CHECK_EVERY_S = 1.0
 
 @dataclass(slots=True)
 class Changes:
-    """What one fold changed and step 6 writes."""
+    """What one fold changed and step 6 writes.
+
+    Attributes:
+        dirty: text keys of the panes that changed.
+        kept: predictions that labels may find.
+        labels: ids whose label record changed.
+        looked_up: the epoch for which all open labels were looked up once more.
+    """
 
     dirty: set[str] = field(default_factory=set)
     kept: list[KeptPrediction] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
+    looked_up: str = ""
 
 
 class Work(Protocol):
-    """What an owner does with decoded records: fold events, or join labels."""
+    """What an owner does with decoded records: fold events, or join labels.
+
+    Attributes:
+        step_bytes: how much one step takes in; what it changes must fit one command to Redis.
+    """
+
+    step_bytes: int
 
     async def fold(self, state: PartitionState, decoded: Decoded, through: int) -> Changes:
         """Count the records."""
@@ -97,6 +110,7 @@ class Surroundings:
     kept: KeptStore
     log: Log
     references: ReferenceCatalog
+    references_read: Callable[[], Awaitable[None]]
     rules_of: Callable[[str], CountingRules]
     first_offset: Callable[[SourcePartition], int]
     send_dead_letters: Callable[[Sequence[DeadLetter]], Awaitable[None]]
@@ -117,6 +131,8 @@ class PartitionOwner:
         """Own this partition; nothing is loaded before the first record, or 3 s without one."""
         self.source = source
         self.last_record_at = around.now_ms()
+        self.looked_up = ""
+        self._closed = False
         self._decoder = decoder
         self._work = work
         self._around = around
@@ -138,8 +154,13 @@ class PartitionOwner:
         return None if self._state is None else self._state.offset
 
     async def take(self, record: RawRecord, acknowledge: Callable[[], object]) -> None:
-        """Take a delivered record in; waits while the inbox is full."""
+        """Take a delivered record in; waits while the inbox is full.
+
+        What comes after `close` is left to the next owner: it is never acknowledged here.
+        """
         await self._room.wait()
+        if self._closed:
+            return
         self._inbox.append(_Arrival(record, acknowledge))
         self._inbox_bytes += len(record.value or b"")
         self._position = max(self._position, record.offset + 1)
@@ -147,6 +168,22 @@ class PartitionOwner:
         self._arrived.set()
         if self._inbox_bytes > MAX_INBOX_BYTES:
             self._room.clear()
+
+    def close(self) -> None:
+        """Take nothing more: whoever waits for room goes on, and other partitions with it."""
+        self._closed = True
+        self._room.set()
+
+    def stalled_s(self, end: int) -> float:
+        """Seconds without a record although the log goes on to `end`; 0 where all is delivered."""
+        if self._position < 0 or self._position >= end or self._inbox:
+            return 0.0
+        return (self._around.now_ms() - self.last_record_at) / 1000
+
+    def reach(self, end: int) -> None:
+        """Read on to `end` from the log: what lies there is not delivered."""
+        self._position = max(self._position, end)
+        self.last_record_at = self._around.now_ms()
 
     async def wait(self, timeout_s: float) -> None:
         """Until a record has come, or the time is over."""
@@ -201,6 +238,7 @@ class PartitionOwner:
 
     async def _load(self) -> None:
         around = self._around
+        self.looked_up = ""
         stored = await around.store.load(self.source)
         if stored is None:
             first = await asyncio.to_thread(around.first_offset, self.source)
@@ -245,6 +283,9 @@ class PartitionOwner:
         around = self._around
         if records:
             through = records[-1].offset
+            # A reference that was published before one of these records is known by now: so a
+            # rebuild, which knows it too, counts the same.
+            await around.references_read()
             decoded = await asyncio.to_thread(self._decoder.decode, records)
             changes = await self._work.fold(state, decoded, through)
             if changes.kept:
@@ -255,6 +296,8 @@ class PartitionOwner:
             changes = await self._work.idle(state)
         if records or changes.dirty or changes.labels:
             await self._write(state, changes)
+        if changes.looked_up:
+            self.looked_up = changes.looked_up
         if changes.dirty:
             await around.notify({PaneKey.parse(key).model for key in changes.dirty})
 
@@ -293,7 +336,7 @@ class PartitionOwner:
     def _next_batch(self) -> list[_Arrival]:
         batch: list[_Arrival] = []
         size = 0
-        while self._inbox and len(batch) < MAX_STEP_RECORDS and size < MAX_STEP_BYTES:
+        while self._inbox and len(batch) < MAX_STEP_RECORDS and size < self._work.step_bytes:
             arrival = self._inbox.popleft()
             size += len(arrival.record.value or b"")
             batch.append(arrival)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from inferwatch import topics
@@ -18,7 +18,6 @@ from inferwatch.events.deadletter import DeadLetter
 from inferwatch.events.json_codec import (
     alert_from_json,
     dumps,
-    window_from_json,
     window_to_json,
 )
 from inferwatch.events.kinds import Kind
@@ -26,21 +25,23 @@ from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from pipeline.commit import PartitionOwner, Surroundings, Work
 from pipeline.decode import Decoder, RawRecord
+from pipeline.epoch import EpochGate, LogSpan
 from pipeline.evaluate import ModelEvaluator, Outlets
 from pipeline.evaluators import Evaluators
 from pipeline.fold import Folder
-from pipeline.log import LogReader
+from pipeline.log import LogEnds, LogReader
 from pipeline.models import ModelPlans, longest_horizon
 from pipeline.owners import Owners
+from pipeline.progress import read_progress
 from pipeline.published import Published
-from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.reference_feed import ReferenceFeed
 from pipeline.start import FirstOffset
 from pipeline.state.evaluations import EvaluationStore
 from pipeline.state.kept import KeptStore
 from pipeline.state.keys import Keys, SourcePartition
 from pipeline.state.partitions import PartitionStore
-from pipeline.transport import Transport, partition_of_model
-from pipeline.windows.watermark import NEVER
+from pipeline.transport import TRANSIENT, Transport, partition_of_model
+from pipeline.windows_log import WORKER, WindowsLog
 from pipeline.work import EventWork, LabelWork, PaneExpiry
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ KINDS = {
 }
 
 
+NOTIFY_WITHIN_S = 1.0
+LETTERS_AT_ONCE = 500
+
+
 class Engine:
     """Everything a worker does, apart from talking to Kafka's consumer group.
 
@@ -67,7 +72,7 @@ class Engine:
         self,
         settings: Settings,
         redis: Redis,
-        references: ReferenceCatalog,
+        feed: ReferenceFeed,
         transport: Transport,
         partitions: Mapping[str, int],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -76,7 +81,7 @@ class Engine:
         self.worker_id = secrets.token_hex(4)
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._settings = settings
-        self._references = references
+        self._references = feed.catalog
         self._transport = transport
         self._partitions = partitions
         self._now_ms = now_ms
@@ -85,6 +90,13 @@ class Engine:
         self._store = PartitionStore(redis, keys)
         self._kept = KeptStore(redis, keys, longest_horizon(settings))
         self._evaluations = EvaluationStore(redis, keys)
+        self._first_offset = FirstOffset(settings, self._log, now_ms)
+        self._windows = WindowsLog(
+            self._name(topics.WINDOWS),
+            partitions[self._name(topics.WINDOWS)],
+            self._log,
+            self.worker_id,
+        )
         self._plans = ModelPlans(settings)
         self._kinds = {self._name(topic): kind for topic, kind in KINDS.items()}
         self._sources = [
@@ -96,20 +108,26 @@ class Engine:
             store=self._store,
             kept=self._kept,
             log=self._log,
-            references=references,
+            references=feed.catalog,
+            references_read=feed.read_again,
             rules_of=lambda model: self._plans.of(model).counting,
-            first_offset=FirstOffset(settings, self._log, now_ms),
+            first_offset=self._first_offset,
             send_dead_letters=self._send_dead_letters,
             notify=self._notify,
             now_ms=now_ms,
         )
-        self._owners = Owners(self.worker_id, self._open_owner, self._store, transport, self._spawn)
+        self._log_ends = LogEnds(self._log)
+        self._owners = Owners(
+            self.worker_id, self._open_owner, self._store, self._log_ends, self._spawn
+        )
         self._evaluators = Evaluators(
             self._sources,
             self._store,
             self._evaluations,
+            self._windows,
+            EpochGate(self._evaluations, settings.topics.prefix),
             self._open_evaluator,
-            self._ends,
+            self._log_span,
             now_ms,
         )
         self._loops: list[asyncio.Task[None]] = []
@@ -127,6 +145,8 @@ class Engine:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._owners.assign(())
+        await asyncio.to_thread(self._log_ends.close)
+        await asyncio.to_thread(self._windows.close)
 
     async def assign(self, sources: Iterable[SourcePartition], evaluating: Iterable[int]) -> None:
         """Own exactly these partitions, and evaluate the models of these partition numbers."""
@@ -159,76 +179,82 @@ class Engine:
     def _work(self, source: SourcePartition) -> Work:
         expiry = PaneExpiry(self._settings, lambda: self._evaluators.closed)
         if self._kinds[source.topic] is Kind.LABEL:
-            return LabelWork(self._settings, self._kept, expiry, self._predictions_watermark)
+            return LabelWork(
+                self._settings,
+                self._kept,
+                expiry,
+                self._predictions_counted,
+                self._evaluations.lookup,
+            )
         return EventWork(Folder(self._settings, self._references), expiry)
 
-    def _predictions_watermark(self) -> int:
-        """The event time that all busy partitions of predictions have counted."""
-        progress = self._evaluators.progress
-        idle_ms = self._settings.limits.idle
-        return min(
-            (
-                one.high_ts
-                for one in progress.of_kind(topics.PREDICTIONS, prefix=self._settings.topics.prefix)
-                if one.high_ts != NEVER and not one.at(progress.now_ms).idle(idle_ms)
-            ),
-            default=NEVER,
-        )
+    async def _predictions_counted(self) -> int:
+        """The event time up to which predictions are counted, as Redis says now."""
+        name = self._name(topics.PREDICTIONS)
+        sources = [source for source in self._sources if source.topic == name]
+        progress = await read_progress(self._store, sources, self._now_ms())
+        return progress.counted(self._settings.limits.idle)
 
-    async def _open_evaluator(self, model: str) -> ModelEvaluator:
-        evaluator = ModelEvaluator(
+    def _open_evaluator(
+        self, model: str, published: Published, whole_from: int, closed: int
+    ) -> ModelEvaluator:
+        async def read_again() -> Published:
+            return (await asyncio.to_thread(self._windows.read, [model]))[model]
+
+        return ModelEvaluator(
             self._plans.of(model),
             self._settings,
             self._references,
             self._store,
             self._evaluations,
-            await asyncio.to_thread(self._read_published, model),
-            Outlets(window=self._send_window, alert=self._send_alert),
+            published,
+            Outlets(window=self._send_window, alert=self._send_alert, published=read_again),
+            whole_from=whole_from,
+            closed=closed,
         )
-        await evaluator.open()
-        return evaluator
 
-    def _read_published(self, model: str) -> Published:
-        """What the topic already says of the model's windows."""
-        published = Published()
-        name = self._name(topics.WINDOWS)
-        source = SourcePartition(name, partition_of_model(model, self._partitions[name]))
-        first, after = self._log.bounds(source)
-        start = f"{model}/".encode()
-        for records in self._log.read(source, first, after):
-            for record in records:
-                if record.value is not None and (record.key or b"").startswith(start):
-                    result = window_from_json(record.value)
-                    if result.model == model:
-                        published.learn(result, record.timestamp)
-        return published
-
-    async def _ends(self) -> Mapping[SourcePartition, int]:
-        ends = {}
-        for source in self._sources:
-            _, ends[source] = await asyncio.to_thread(self._log.bounds, source)
-        return ends
+    async def _log_span(self) -> LogSpan:
+        """What the logs of the input partitions hold now."""
+        return await asyncio.to_thread(
+            lambda: LogSpan(
+                {source: self._log.bounds(source)[1] for source in self._sources},
+                max(self._first_offset.whole_from(source) for source in self._sources),
+            )
+        )
 
     async def _send_window(self, result: WindowResult) -> None:
         key = "/".join((result.model, result.version, result.segment or "", result.window))
         name = self._name(topics.WINDOWS)
         number = partition_of_model(result.model, self._partitions[name])
-        await self._transport.send(name, key.encode(), window_to_json(result), number)
+        writer = [(WORKER, self.worker_id.encode())]
+        await self._transport.send(name, key.encode(), window_to_json(result), number, writer)
 
     async def _send_alert(self, alert: bytes) -> None:
         key = alert_from_json(alert).fingerprint
         await self._transport.send(self._name(topics.ALERTS), key.encode(), alert)
 
     async def _notify(self, models: set[str]) -> None:
+        """Wake the evaluators; a lost notice is made up for by their next round."""
         name = self._name(topics.DIRTY)
-        for model in models:
-            number = partition_of_model(model, self._partitions[name])
-            await self._transport.send(name, model.encode(), b"", number)
+        try:
+            async with asyncio.timeout(NOTIFY_WITHIN_S):
+                for model in models:
+                    number = partition_of_model(model, self._partitions[name])
+                    await self._transport.send(name, model.encode(), b"", number)
+        except TRANSIENT as error:
+            log.debug("no notice: %s", error)
 
-    async def _send_dead_letters(self, letters: Iterable[DeadLetter]) -> None:
-        for letter in letters:
-            key = f"{letter.topic}/{letter.partition}/{letter.offset}"
-            await self._transport.send(self._name(topics.DEADLETTER), key.encode(), dumps(letter))
+    async def _send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        name = self._name(topics.DEADLETTER)
+        for first in range(0, len(letters), LETTERS_AT_ONCE):
+            await asyncio.gather(
+                *(
+                    self._transport.send(
+                        name, f"{one.topic}/{one.partition}/{one.offset}".encode(), dumps(one)
+                    )
+                    for one in letters[first : first + LETTERS_AT_ONCE]
+                )
+            )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(self._guard(work))

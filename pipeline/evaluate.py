@@ -26,7 +26,6 @@ from pipeline.progress import Progress
 from pipeline.published import Published
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.state.evaluations import EvaluationStore
-from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore, new_generation
 from pipeline.windows.pane import Pane, PaneKey
@@ -41,15 +40,20 @@ MAX_WINDOWS_A_ROUND = 200
 
 
 class EvaluationLostError(InferwatchError):
-    """Another worker evaluates this model now."""
+    """What an evaluator holds is not what Redis holds: it loads that, and goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlets:
-    """Where results go: each returns once Kafka has taken it."""
+    """The topics of results: what is written returns once Kafka has taken it.
+
+    Attributes:
+        published: what `monitoring.windows` says of the model, read to its end.
+    """
 
     window: Callable[[WindowResult], Awaitable[None]]
     alert: Callable[[bytes], Awaitable[None]]
+    published: Callable[[], Awaitable[Published]]
 
 
 class ModelEvaluator:
@@ -64,8 +68,23 @@ class ModelEvaluator:
         evaluations: EvaluationStore,
         published: Published,
         outlets: Outlets,
+        *,
+        whole_from: int = NEVER,
+        closed: int = NEVER,
     ) -> None:
-        """Evaluate the model of this plan; `open` before the first round."""
+        """Evaluate the model of this plan; `open` before the first round.
+
+        Args:
+            plan: of the model.
+            settings: of the whole.
+            references: all that are known.
+            partitions: where the panes are.
+            evaluations: what evaluators know.
+            published: what `monitoring.windows` says of the model.
+            outlets: where results go.
+            whole_from: windows that begin before it may lack rows that the log lost.
+            closed: windows that end before it may lack panes that are dropped already.
+        """
         self._plan = plan
         self._settings = settings
         self._references = references
@@ -79,6 +98,9 @@ class ModelEvaluator:
         self._pending: set[WindowKey] = set()
         self._generation = ""
         self._watermark = NEVER
+        self._whole_from = whole_from
+        self._closed = closed
+        self._slowest = NEVER
         self._outbox: list[bytes] = []
 
     @property
@@ -87,9 +109,9 @@ class ModelEvaluator:
         return self._watermark
 
     async def open(self) -> None:
-        """Load what was judged, and send what a crash left in the outbox."""
-        generation, state, pending, outbox = await self._evaluations.load(self._plan.name)
-        self._generation = generation
+        """Claim the model, load what was judged, and send what a crash left in the outbox."""
+        self._generation = new_generation()
+        state, pending, outbox = await self._evaluations.claim(self._plan.name, self._generation)
         self._pending = {parse_window(text) for text in pending}
         self._outbox = list(outbox)
         if state is not None:
@@ -103,10 +125,19 @@ class ModelEvaluator:
             for pane in panes
             for span in self._plan.grid.spans_of(pane.start)
         }
-        await self._evaluations.add_pending(
-            self._plan.name, [window_text(key) for key in touched - self._pending]
-        )
-        self._pending |= touched
+        await self._add_pending(touched)
+
+    async def overheard(self, result: WindowResult, at: int) -> None:
+        """Another worker published a window of this model: look whether it is right."""
+        await self._add_pending({self._published.learn(result, at)})
+
+    async def _add_pending(self, keys: Iterable[WindowKey]) -> None:
+        new = set(keys) - self._pending
+        texts = [window_text(key) for key in new]
+        name = self._plan.name
+        if texts and not await self._evaluations.add_pending(name, self._generation, texts):
+            raise EvaluationLostError(f"another worker evaluates {name} now")
+        self._pending |= new
 
     async def round(self, progress: Progress) -> int:
         """Work out what is ready; the number of windows that were looked at.
@@ -120,16 +151,19 @@ class ModelEvaluator:
             self._plan.name, prefix, self._plan.lateness, settings.limits.idle
         )
         self._watermark = max(self._watermark, reached)
+        self._slowest = progress.slowest(self._plan.name, prefix)
         due = (key for key in self._pending if self._is_ready(key, progress.now_ms))
         ready = sorted(due, key=turn)[:MAX_WINDOWS_A_ROUND]
         label_time = progress.label_time(prefix, settings.limits.idle)
         alerts: list[Alert] = []
+        if any(key.span.end < self._published.forgotten_before for key in ready):
+            self._published = await self._outlets.published()
         if ready:
-            results = await self._results(ready, list(progress.sources))
+            results = await self._results(ready, progress)
             for key, result in zip(ready, results, strict=True):
                 if result is not None:
                     alerts += await self._publish(key, result, progress.now_ms, label_time)
-        alerts += await self._judge_quality(label_time, list(progress.sources))
+        alerts += await self._judge_quality(label_time, progress)
         if ready or alerts:
             await self._write(ready, alerts)
             await self._send_outbox()
@@ -145,13 +179,20 @@ class ModelEvaluator:
         return now_ms - known.at >= max(REVISE_EVERY_MS, REVISE_SHARE_OF_AGE * age)
 
     async def _results(
-        self, keys: Sequence[WindowKey], sources: Sequence[SourcePartition]
+        self, keys: Sequence[WindowKey], progress: Progress
     ) -> list[WindowResult | None]:
-        """The results of windows as the panes of all partitions give them now."""
+        """The results of windows as the panes of all partitions give them now.
+
+        Raises:
+            EvaluationLostError: a partition holds less than `progress` says: it is being rebuilt.
+        """
         name = self._plan.name
         texts = list(dict.fromkeys(t for key in keys for t in pane_texts(self._plan, key)))
         panes: dict[str, list[Pane]] = {}
-        for packed in await self._partitions.panes(sources, texts):
+        held = await self._partitions.panes(list(progress.sources), texts)
+        for one, (offset, packed) in zip(progress.sources.values(), held, strict=True):
+            if one.offset is not None and (offset is None or offset < one.offset):
+                raise EvaluationLostError(f"{one.source} went back to offset {offset}")
             for text, data in zip(texts, packed, strict=True):
                 if data is not None:
                     plain = unpack(data, f"a pane of {name}")
@@ -166,6 +207,11 @@ class ModelEvaluator:
     async def _publish(
         self, key: WindowKey, result: WindowResult, now_ms: int, label_time: int
     ) -> list[Alert]:
+        if key.span.start < self._whole_from or key.span.end < self._closed:
+            if self._published.get(key) is not None:
+                # Rows of it are gone for good: the result that the topic has is a better one.
+                return []
+            result = replace(result, completeness=None)
         revised = self._published.revise(key, result)
         if revised is not None:
             self._judge.observe_delay(revised, label_time)
@@ -173,13 +219,11 @@ class ModelEvaluator:
             self._published.learn(revised, now_ms)
         return self._judge.final(key, revised or result, again=revised is not None)
 
-    async def _judge_quality(
-        self, label_time: int, sources: Sequence[SourcePartition]
-    ) -> list[Alert]:
+    async def _judge_quality(self, label_time: int, progress: Progress) -> list[Alert]:
         """Judge the quality of windows whose labels are in; read what a restart forgot."""
         alerts = self._judge.quality(label_time)
         while unread := self._judge.unread():
-            results = await self._results(unread, sources)
+            results = await self._results(unread, progress)
             for key, result in zip(unread, results, strict=True):
                 self._judge.reread(key, result)
             alerts += self._judge.quality(label_time)
@@ -201,7 +245,7 @@ class ModelEvaluator:
         self._generation = generation
         self._pending.difference_update(done)
         self._outbox += packed
-        self._published.forget(self._forget_before())
+        self._published.forget(self.closed_until())
 
     def _link(self, alert: Alert) -> str | None:
         """Where the dashboard shows the incident; None where its address is not one to go to."""
@@ -218,12 +262,17 @@ class ModelEvaluator:
             del self._outbox[0]
 
     def closed_until(self) -> int:
-        """Windows that end up to here take nothing any more: their panes may go."""
-        return self._forget_before()
+        """Windows that end before it take nothing any more: their panes may go.
 
-    def _forget_before(self) -> int:
-        keep = max(self._settings.retention.restate, self._plan.settings.labels.horizon)
-        return self._watermark - keep
+        That is decided by the slowest partition, as long as it is not silent for longer than
+        `retention.history`, and not before every window that is to be worked out was.
+        """
+        retention = self._settings.retention
+        keep = max(retention.restate, self._plan.settings.labels.horizon) + self._plan.lateness
+        reached = max(self._watermark - retention.history, min(self._watermark, self._slowest))
+        oldest = min((key.span.end for key in self._pending), default=self._watermark)
+        self._closed = max(self._closed, min(reached - keep, oldest))
+        return self._closed
 
     def _snapshot(self) -> list[Any]:
         return [self._watermark, *self._judge.snapshot()]

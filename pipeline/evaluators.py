@@ -6,19 +6,28 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from pipeline.epoch import EpochGate
+from pipeline.epoch import EpochGate, LogSpan
 from pipeline.evaluate import EvaluationLostError, ModelEvaluator
 from pipeline.progress import Progress, read_progress
+from pipeline.published import Published
 from pipeline.state.evaluations import EvaluationStore
 from pipeline.state.keys import SourcePartition
 from pipeline.state.partitions import PartitionStore
 from pipeline.transport import RETRY_FIRST_S, RETRY_MOST_S, TRANSIENT
 from pipeline.windows.pane import PaneKey
+from pipeline.windows.watermark import NEVER
+from pipeline.windows_log import WindowsLog
 
 log = logging.getLogger(__name__)
 
 ROUND_EVERY_S = 0.2
 """A lost notice is made up for by the next round."""
+
+OVERHEAR_EVERY_S = 1.0
+
+OpenEvaluator = Callable[[str, Published, int, int], ModelEvaluator]
+"""Opens the evaluator of a model: what the topic says of it, from when on the log is whole, and up
+to when the model's windows are closed."""
 
 
 class Evaluators:
@@ -29,21 +38,25 @@ class Evaluators:
         sources: Sequence[SourcePartition],
         store: PartitionStore,
         evaluations: EvaluationStore,
-        open_evaluator: Callable[[str], Awaitable[ModelEvaluator]],
-        ends: Callable[[], Awaitable[Mapping[SourcePartition, int]]],
+        windows: WindowsLog,
+        epoch: EpochGate,
+        open_evaluator: OpenEvaluator,
+        span: Callable[[], Awaitable[LogSpan]],
         now_ms: Callable[[], int],
     ) -> None:
         """Evaluate from these input partitions."""
         self._sources = sources
         self._store = store
         self._evaluations = evaluations
-        self._epoch = EpochGate(evaluations)
+        self._windows = windows
+        self._epoch = epoch
         self._open_evaluator = open_evaluator
-        self._ends = ends
+        self._span = span
         self._now_ms = now_ms
         self._mine: Callable[[str], bool] = lambda _: False
         self._evaluators: dict[str, ModelEvaluator] = {}
         self._wake = asyncio.Event()
+        self._overhear_at = 0.0
         self.progress = Progress(0, {})
         self.closed: Mapping[str, int] = {}
 
@@ -87,19 +100,39 @@ class Evaluators:
         mine = {model for model in self.progress.models if self._mine(model)}
         for model in self._evaluators.keys() - mine:
             del self._evaluators[model]
-        if await self._epoch.changed(self.progress, self._ends):
+        if await self._epoch.changed(self.progress, self._span):
             self._evaluators.clear()
-        if not mine or not self._epoch.open_to(self.progress):
+        if not mine or not await self._epoch.open_to(self.progress):
             return
-        for model in sorted(mine - self._evaluators.keys()):
-            self._evaluators[model] = await self._open_evaluator(model)
-            log.info("%s: evaluated here", model)
+        await self._open(sorted(mine - self._evaluators.keys()))
+        await self._overhear()
         await self._take_marks()
         closed = {}
         for model, evaluator in self._evaluators.items():
             await evaluator.round(self.progress)
             closed[model] = evaluator.closed_until()
         await self._evaluations.say_closed(closed)
+
+    async def _open(self, models: Sequence[str]) -> None:
+        if not models:
+            return
+        published = await asyncio.to_thread(self._windows.read, models)
+        for model in models:
+            evaluator = self._open_evaluator(
+                model, published[model], self._epoch.whole_from, self.closed.get(model, NEVER)
+            )
+            await evaluator.open()
+            self._evaluators[model] = evaluator
+            log.info("%s: evaluated here", model)
+
+    async def _overhear(self) -> None:
+        """A zombie's late result stands for one round."""
+        now = asyncio.get_running_loop().time()
+        if now < self._overhear_at:
+            return
+        self._overhear_at = now + OVERHEAR_EVERY_S
+        for result, at in await asyncio.to_thread(self._windows.overhear, list(self._evaluators)):
+            await self._evaluators[result.model].overheard(result, at)
 
     async def _take_marks(self) -> None:
         """Turn the dirty marks of all partitions into windows to work out, then clean them."""

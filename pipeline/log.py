@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
 from inferwatch.broker import kafka_options
@@ -15,6 +17,7 @@ from pipeline.state.keys import SourcePartition
 
 POLL_MS = 500
 IDLE_POLLS = 40
+ANSWER_WITHIN_MS = 10_000
 MAX_POLL_RECORDS = 2_000
 
 
@@ -26,7 +29,8 @@ class LogReader:
         self._broker = broker
         self._options = kafka_options(broker)
 
-    def _consumer(self, group: str | None = None) -> Any:
+    def consumer(self, group: str | None = None) -> Any:
+        """A consumer that joins no group; `group` is whose commits it can tell."""
         return KafkaConsumer(
             **self._options,
             group_id=group,
@@ -34,11 +38,14 @@ class LogReader:
             auto_offset_reset="earliest",
             max_poll_records=MAX_POLL_RECORDS,
             isolation_level="read_uncommitted",
+            bootstrap_timeout_ms=ANSWER_WITHIN_MS,
+            request_timeout_ms=ANSWER_WITHIN_MS,
+            reconnect_backoff_max_ms=1_000,
         )
 
     def partitions(self, topic: str) -> list[int]:
         """The partitions of a topic; empty where there is no such topic."""
-        consumer = self._consumer()
+        consumer = self.consumer()
         try:
             found = consumer.partitions_for_topic(topic)
         finally:
@@ -54,7 +61,7 @@ class LogReader:
 
     def bounds(self, source: SourcePartition) -> tuple[int, int]:
         """(first offset that the log holds, the offset after the last)."""
-        consumer = self._consumer()
+        consumer = self.consumer()
         try:
             at = TopicPartition(source.topic, source.number)
             return consumer.beginning_offsets([at])[at], consumer.end_offsets([at])[at]
@@ -63,7 +70,7 @@ class LogReader:
 
     def committed(self, source: SourcePartition, group: str) -> int | None:
         """The group's committed offset, None where it never committed."""
-        consumer = self._consumer(group)
+        consumer = self.consumer(group)
         try:
             offset: int | None = consumer.committed(TopicPartition(source.topic, source.number))
             return offset
@@ -72,7 +79,7 @@ class LogReader:
 
     def offset_at(self, source: SourcePartition, time_ms: int) -> int | None:
         """The first offset with this Kafka timestamp or a later one."""
-        consumer = self._consumer()
+        consumer = self.consumer()
         try:
             at = TopicPartition(source.topic, source.number)
             found = consumer.offsets_for_times({at: time_ms})[at]
@@ -80,13 +87,19 @@ class LogReader:
         finally:
             consumer.close()
 
+    def time_of(self, source: SourcePartition, offset: int) -> int | None:
+        """The Kafka timestamp of the first record at or after an offset, None without one."""
+        for records in self.read(source, offset, self.bounds(source)[1]):
+            return records[0].timestamp
+        return None
+
     def read(self, source: SourcePartition, first: int, after: int) -> Iterator[list[RawRecord]]:
         """The records with `first` <= offset < `after`, a poll at a time.
 
         Read up to a position, not up to a record: retention, compaction and transaction marks
         leave offsets without one.
         """
-        consumer = self._consumer()
+        consumer = self.consumer()
         at = TopicPartition(source.topic, source.number)
         idle = 0
         try:
@@ -106,6 +119,39 @@ class LogReader:
                     yield wanted
         finally:
             consumer.close()
+
+
+class LogEnds:
+    """Where logs end, asked again and again over one connection; blocking, one thread at a time."""
+
+    def __init__(self, reader: LogReader) -> None:
+        """Nothing is asked before `read`."""
+        self._reader = reader
+        self._consumer: Any = None
+        self._one_at_a_time = threading.Lock()
+
+    def read(self, sources: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
+        """The offset after the last of each log, as the broker says now."""
+        with self._one_at_a_time:
+            try:
+                if self._consumer is None:
+                    self._consumer = self._reader.consumer()
+                parts = [TopicPartition(source.topic, source.number) for source in sources]
+                ends = self._consumer.end_offsets(parts, timeout_ms=ANSWER_WITHIN_MS)
+            except KafkaError:
+                self._drop()
+                raise
+        return {source: ends[part] for source, part in zip(sources, parts, strict=True)}
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._one_at_a_time:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
 
 
 def raw_record(record: Any) -> RawRecord:

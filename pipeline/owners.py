@@ -9,10 +9,11 @@ from typing import Any
 
 from pipeline.commit import PartitionOwner, Refused
 from pipeline.decode import RawRecord
+from pipeline.log import LogEnds
 from pipeline.progress import BEAT_TTL_MS, Beat
 from pipeline.state.keys import SourcePartition
 from pipeline.state.partitions import PartitionStore
-from pipeline.transport import RETRY_FIRST_S, RETRY_MOST_S, TRANSIENT, Transport
+from pipeline.transport import RETRY_FIRST_S, RETRY_MOST_S, TRANSIENT
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,9 @@ STEP_PAUSE_S = 0.1
 """Records that come within this time are counted in one step."""
 
 BEAT_EVERY_S = 1.0
+
+STALLED_S = 20.0
+"""Without a record for so long although there are some, the log itself is read."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
@@ -32,14 +36,14 @@ class Owners:
         worker_id: str,
         open_owner: Callable[[SourcePartition], PartitionOwner],
         store: PartitionStore,
-        transport: Transport,
+        ends: LogEnds,
         spawn: Spawn,
     ) -> None:
         """`spawn` starts a loop whose failure ends the worker."""
         self._worker_id = worker_id
         self._open_owner = open_owner
         self._store = store
-        self._transport = transport
+        self._ends = ends
         self._spawn = spawn
         self._owners: dict[SourcePartition, PartitionOwner] = {}
         self._tasks: dict[SourcePartition, asyncio.Task[None]] = {}
@@ -68,16 +72,22 @@ class Owners:
                 log.warning("no beat: %s", error)
 
     async def _beat(self) -> None:
-        for source, owner in list(self._owners.items()):
-            if owner.offset is None:
-                continue
-            end = self._transport.end_of(source)
+        loaded = {s: owner for s, owner in self._owners.items() if owner.offset is not None}
+        # Where Kafka does not answer there is no beat: who does not know how long the log is
+        # cannot say that it is read to its end.
+        ends = await asyncio.to_thread(self._ends.read, list(loaded))
+        for source, owner in loaded.items():
             beat = Beat(
                 worker=self._worker_id,
-                end=owner.offset + 1 if end is None else end,
+                end=ends[source],
                 last_record_at=owner.last_record_at,
+                looked_up=owner.looked_up,
             )
             await self._store.beat(source, beat.pack(), BEAT_TTL_MS)
+            stalled_s = owner.stalled_s(ends[source])
+            if stalled_s > STALLED_S:
+                log.warning("%s: nothing came for %.0f s; reading the log", source, stalled_s)
+                owner.reach(ends[source])
 
     def _open(self, source: SourcePartition) -> PartitionOwner:
         owner = self._open_owner(source)
@@ -86,7 +96,7 @@ class Owners:
         return owner
 
     async def _close(self, source: SourcePartition) -> None:
-        del self._owners[source]
+        self._owners.pop(source).close()
         task = self._tasks.pop(source)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

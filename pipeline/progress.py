@@ -12,8 +12,11 @@ from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore
 from pipeline.windows.watermark import NEVER, PartitionProgress, model_watermark
 
-BEAT_TTL_MS = 10_000
-"""A partition whose owner has not been heard of for so long has no owner."""
+BEAT_TTL_MS = 3_000
+"""A partition whose owner has not been heard of for so long has no owner.
+
+Well below `limits.idle`: a partition whose owner was killed must not look read to its end.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,21 +27,23 @@ class Beat:
         worker: the owner's id.
         end: the offset after the last in the log.
         last_record_at: wall clock of the last record that came, milliseconds.
+        looked_up: of a labels partition, the epoch for which all its open labels were looked up.
     """
 
     worker: str
     end: int
     last_record_at: int
+    looked_up: str = ""
 
     def pack(self) -> bytes:
         """The stored form."""
-        return pack([self.worker, self.end, self.last_record_at])
+        return pack([self.worker, self.end, self.last_record_at, self.looked_up])
 
     @classmethod
     def unpack(cls, data: bytes) -> Beat:
         """What `pack` wrote."""
-        worker, end, last_record_at = unpack(data, "the beat of a partition")
-        return cls(worker=worker, end=end, last_record_at=last_record_at)
+        worker, end, last_record_at, looked_up = unpack(data, "the beat of a partition")
+        return cls(worker=worker, end=end, last_record_at=last_record_at, looked_up=looked_up)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,30 @@ class Progress:
         """The time up to which labels are in."""
         labels = [p.at(self.now_ms) for p in self.of_kind(topics.LABELS, prefix=prefix)]
         return model_watermark(labels, 0, idle_ms)
+
+    def slowest(self, model: str, prefix: str) -> int:
+        """The event time that the slowest partition which may still change a window has reached.
+
+        Unlike for the watermark, an idle partition counts too: rows that come to it late go by
+        its own time. Labels hold back what they have not been read up to.
+        """
+        carrying = [one.high_ts for one in self.sources.values() if model in one.models]
+        behind = [
+            one.high_ts
+            for one in self.of_kind(topics.LABELS, prefix=prefix)
+            if one.beat is None or one.lag
+        ]
+        return min((high for high in carrying + behind if high != NEVER), default=NEVER)
+
+    def counted(self, idle_ms: int) -> int:
+        """The event time that every partition has counted; NEVER while one of them is not known.
+
+        A partition without a row holds nothing back once it is read to its end.
+        """
+        known = [(one, one.at(self.now_ms)) for one in self.sources.values()]
+        if any(one.high_ts == NEVER and (not at.owned or at.lag) for one, at in known):
+            return NEVER
+        return model_watermark((at for _, at in known), 0, idle_ms)
 
     @property
     def models(self) -> frozenset[str]:

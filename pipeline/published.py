@@ -14,6 +14,7 @@ from inferwatch.events.json_codec import dumps
 from inferwatch.events.window import WindowResult
 from pipeline.windows.grid import Span
 from pipeline.windows.result import WindowKey
+from pipeline.windows.watermark import NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,10 @@ class Published:
     def __init__(self) -> None:
         """Nothing is known yet: `learn` from the topic first."""
         self._windows: dict[WindowKey, PublishedWindow] = {}
+        self.forgotten_before = NEVER
 
-    def learn(self, result: WindowResult, at: int) -> None:
-        """Take in a result that stands in the topic, or was just published."""
+    def learn(self, result: WindowResult, at: int) -> WindowKey:
+        """Take in a result that stands in the topic, or was just published; which window it is."""
         key = WindowKey(
             Span(result.end, result.end - result.start, result.window),
             result.version,
@@ -51,6 +53,7 @@ class Published:
             self._windows[key] = PublishedWindow(
                 result.revision, result.rows - result.late, digest(result), at
             )
+        return key
 
     def get(self, key: WindowKey) -> PublishedWindow | None:
         """The latest result of a window, None before its first."""
@@ -66,7 +69,11 @@ class Published:
         return None if digest(revised) == known.digest else revised
 
     def forget(self, before: int) -> None:
-        """Drop windows that ended before this event time: nothing can change them any more."""
+        """Drop windows that ended before this event time: it is unlikely that they change.
+
+        Should one change nevertheless, the topic must be read again.
+        """
+        self.forgotten_before = max(self.forgotten_before, before)
         for key in [key for key in self._windows if key.span.end < before]:
             del self._windows[key]
 

@@ -1,4 +1,4 @@
-"""References as they come: the compacted topic read to its end, then followed.
+"""References as they come: the compacted topic read to its end, again and again.
 
 An embedded broker keeps nothing over a restart, so the copy in Redis is read too.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from kafka import KafkaConsumer
-from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
 from inferwatch import topics
@@ -23,7 +24,9 @@ from pipeline.reference.catalog import ReferenceCatalog
 
 log = logging.getLogger(__name__)
 
-FOLLOW_EVERY_S = 1.0
+READ_EVERY_S = 0.2
+READ_WITHIN_S = 60.0
+ANSWER_WITHIN_MS = 10_000
 
 
 class ReferenceFeed:
@@ -36,19 +39,28 @@ class ReferenceFeed:
         self._name = topics.REFERENCES.full_name(settings.topics.prefix)
         self._key = f"{settings.topics.prefix}inferwatch:references"
         self._consumer: Any = None
+        self._one_at_a_time = asyncio.Lock()
+        self._reading_began = float("-inf")
 
     async def read_to_end(self) -> None:
         """Read all that is published by now: nothing is folded before."""
         await asyncio.to_thread(self._read_to_end)
 
-    async def follow_for_ever(self) -> None:
-        """Take in what is published from now on."""
-        while True:
-            await asyncio.sleep(FOLLOW_EVERY_S)
-            try:
-                await asyncio.to_thread(self._poll)
-            except KafkaError as error:
-                log.warning("references: %s", error)
+    async def read_again(self) -> None:
+        """Return once all that was published before this call is known.
+
+        Callers share a reading: it must have begun after the call. One that began a moment ago is
+        waited for and followed by one more; there are at most five a second.
+        """
+        called = asyncio.get_running_loop().time()
+        async with self._one_at_a_time:
+            if self._reading_began > called:
+                return
+            now = asyncio.get_running_loop().time()
+            await asyncio.sleep(self._reading_began + READ_EVERY_S - now)
+            began = asyncio.get_running_loop().time()
+            await asyncio.to_thread(self._read_on)
+            self._reading_began = began
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -66,10 +78,23 @@ class ReferenceFeed:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            request_timeout_ms=ANSWER_WITHIN_MS,
+            reconnect_backoff_max_ms=1_000,
         )
         parts = self._assign()
         ends = self._consumer.end_offsets(parts) if parts else {}
-        while any(self._consumer.position(part) < ends[part] for part in parts):
+        self._read_up_to(ends)
+
+    def _read_on(self) -> None:
+        parts = list(self._consumer.assignment()) or self._assign()
+        if parts:
+            self._read_up_to(self._consumer.end_offsets(parts, timeout_ms=ANSWER_WITHIN_MS))
+
+    def _read_up_to(self, ends: Mapping[TopicPartition, int]) -> None:
+        until = time.monotonic() + READ_WITHIN_S
+        while any(self._consumer.position(part) < end for part, end in ends.items()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self._name} was not read to its end in {READ_WITHIN_S:g} s")
             self._poll()
 
     def _assign(self) -> list[TopicPartition]:
@@ -82,8 +107,6 @@ class ReferenceFeed:
         return parts
 
     def _poll(self) -> None:
-        if not self._consumer.assignment() and not self._assign():
-            return
         for records in self._consumer.poll(timeout_ms=200).values():
             for record in records:
                 if record.value is not None:

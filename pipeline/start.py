@@ -9,6 +9,7 @@ from inferwatch.settings import Settings
 from inferwatch.topics import consumer_group
 from pipeline.log import LogReader
 from pipeline.state.keys import SourcePartition
+from pipeline.windows.watermark import NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,14 @@ class FirstOffset:
             return end
         found = self.log.offset_at(source, self.now_ms() - int(start))
         return end if found is None else found
+
+    def whole_from(self, source: SourcePartition) -> int:
+        """The time from which no record is missing: NEVER where the log is read from offset 0.
+
+        Blocking. Where nothing is left to read that is now.
+        """
+        first = self(source)
+        if first == 0:
+            return NEVER
+        found = self.log.time_of(source, first)
+        return self.now_ms() if found is None else found

@@ -1,16 +1,21 @@
-"""How the engine talks to Kafka: what `app.py` implements with Faust."""
+"""How the engine sends to Kafka: what `app.py` implements with Faust."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Protocol
 
 from kafka.errors import KafkaError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
-from pipeline.state.keys import SourcePartition
-
-TRANSIENT = (RedisError, KafkaError, TimeoutError, ConnectionError)
+TRANSIENT = (
+    RedisError,
+    RedisClusterException,
+    KafkaError,
+    OSError,
+    TimeoutError,
+)
 """What goes away by itself: tried again with back-off, and said."""
 
 RETRY_FIRST_S = 0.5
@@ -18,15 +23,21 @@ RETRY_MOST_S = 10.0
 
 
 class Transport(Protocol):
-    """Sends records, and knows how long the logs are."""
+    """Sends records."""
 
     async def send(
-        self, topic: str, key: bytes, value: bytes, partition: int | None = None
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
-        """Send one record; returns once the broker has taken it."""
+        """Send one record; returns once the broker has taken it.
 
-    def end_of(self, source: SourcePartition) -> int | None:
-        """The offset after the last in the log, as far as the consumer knows."""
+        Raises:
+            OSError: it did not, and may have lost it: to be sent again.
+        """
 
 
 def partition_of_model(model: str, partitions: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from inferwatch.settings import Settings
@@ -11,7 +11,7 @@ from pipeline.commit import Changes
 from pipeline.decode import Decoded
 from pipeline.fold import Folder
 from pipeline.labels.join import LabelJoin
-from pipeline.models import ModelPlans, longest_horizon
+from pipeline.models import ModelPlans
 from pipeline.partition import PartitionState
 from pipeline.state.kept import KeptStore
 from pipeline.windows.pane import PaneKey
@@ -19,6 +19,9 @@ from pipeline.windows.watermark import NEVER
 
 EXPIRE_EVERY = 50
 """Steps between two looks for panes that may go."""
+
+REST_SHARE = 10
+"""Looking open labels up again takes at most a tenth of an owner's time."""
 
 
 class Closed(Protocol):
@@ -29,19 +32,15 @@ class Closed(Protocol):
 
 
 class PaneExpiry:
-    """Finds the panes that no window needs any more, once in a while."""
+    """Finds the panes that no window needs any more."""
 
     def __init__(self, settings: Settings, closed: Closed) -> None:
         """Go by what the evaluators say is closed."""
         self._plans = ModelPlans(settings)
         self._closed = closed
-        self._steps = 0
 
     def __call__(self, state: PartitionState) -> list[str]:
         """The keys of the panes that may go."""
-        self._steps += 1
-        if self._steps % EXPIRE_EVERY:
-            return []
         closed = self._closed()
         gone = []
         for text in state.panes:
@@ -59,6 +58,9 @@ class EventWork:
         """Fold with this folder."""
         self._folder = folder
         self._expiry = expiry
+        self._steps = 0
+
+    step_bytes = 16 * 1024 * 1024
 
     async def fold(self, state: PartitionState, decoded: Decoded, through: int) -> Changes:
         """Count the rows, away from the event loop: heartbeats go on meanwhile."""
@@ -70,51 +72,72 @@ class EventWork:
         return Changes()
 
     def expired(self, state: PartitionState) -> tuple[list[str], list[str]]:
-        """Panes that no window needs any more."""
-        return self._expiry(state), []
+        """Panes that no window needs any more; looked for once in a while."""
+        self._steps += 1
+        return ([], []) if self._steps % EXPIRE_EVERY else (self._expiry(state), [])
 
 
 class LabelWork:
     """Joins labels with kept predictions."""
+
+    step_bytes = 2 * 1024 * 1024
 
     def __init__(
         self,
         settings: Settings,
         kept: KeptStore,
         expiry: PaneExpiry,
-        predictions_watermark: Callable[[], int],
+        predictions_counted: Callable[[], Awaitable[int]],
+        lookup: Callable[[], Awaitable[str]],
     ) -> None:
-        """Join by these settings; `predictions_watermark` tells how far predictions are counted."""
+        """Join by these settings.
+
+        Args:
+            settings: of all models.
+            kept: where predictions are found.
+            expiry: finds panes that may go.
+            predictions_counted: the event time up to which predictions are counted, as it is now.
+            lookup: the epoch for which all open labels are to be looked up once more.
+        """
         self._join = LabelJoin(settings)
         self._kept = kept
         self._expiry = expiry
-        self._watermark = predictions_watermark
+        self._predictions_counted = predictions_counted
+        self._lookup = lookup
+        self._looked_up = (0, "")
+        self._rest_until = 0.0
+        self._steps = 0
         self._restate = settings.retention.restate
-        self._horizon = longest_horizon(settings)
 
     async def fold(self, state: PartitionState, decoded: Decoded, through: int) -> Changes:
         """Look the new labels' predictions up, and count the pairs."""
         news = self._join.newest(state, decoded)
-        found = await self._kept.find([(i, record.ts) for i, record in news.items()])
+        found = await self._kept.find(self._join.lookups(news))
         outcome = self._join.apply(state, news, found)
         state.offset = through
         return Changes(dirty=outcome.dirty, labels=outcome.touched)
 
     async def idle(self, state: PartitionState) -> Changes:
         """Look open labels up once more: their predictions may have come."""
-        watermark = self._watermark() - self._restate
-        waiting = self._join.waiting(state, watermark)
-        if not waiting:
-            return Changes()
-        found = await self._kept.find(waiting)
+        loop = asyncio.get_running_loop()
+        epoch = await self._lookup()
+        again = self._looked_up != (id(state), epoch)
+        if loop.time() < self._rest_until and not again:
+            return Changes(looked_up=epoch)
+        began = loop.time()
+        # Read before the look-up: a row that is counted by then is kept by then.
+        watermark = await self._predictions_counted() - self._restate
+        waiting = self._join.waiting(state, watermark, again=again)
+        found = await self._kept.find(self._join.lookups(waiting))
         outcome = self._join.apply(state, {}, found)
         closed = self._join.close(state, waiting, watermark)
-        return Changes(dirty=outcome.dirty, labels=outcome.touched | closed)
+        self._looked_up = (id(state), epoch)
+        self._rest_until = loop.time() + REST_SHARE * (loop.time() - began)
+        return Changes(outcome.dirty, [], outcome.touched | closed, epoch)
 
     def expired(self, state: PartitionState) -> tuple[list[str], list[str]]:
         """Panes that no window needs, and labels past every horizon."""
-        panes = self._expiry(state)
-        if not panes:
+        self._steps += 1
+        if self._steps % EXPIRE_EVERY:
             return [], []
-        before = state.high_ts - self._horizon - self._restate
-        return panes, [i for i, r in state.labels.items() if not r.open and r.ts < before]
+        return self._expiry(state), self._join.forgettable(state)

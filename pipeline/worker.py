@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +25,7 @@ from pipeline.reference_feed import ReferenceFeed
 log = logging.getLogger(__name__)
 
 START_WITHIN_S = 10.0
+STOP_WITHIN_S = 8.0
 
 
 def serve(settings: Settings) -> None:
@@ -85,19 +88,33 @@ async def _serve(settings: Settings, partitions: dict[str, int]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    ending = asyncio.create_task(_end_in_time(stop))
     feed = ReferenceFeed(settings)
     await feed.read_to_end()
-    following = asyncio.create_task(feed.follow_for_ever())
     client = connect_async(settings.redis)
     try:
         log.info("working")
-        await run_worker(settings, client, feed.catalog, partitions, stop)
+        await run_worker(settings, client, feed, partitions, stop)
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        # Also after a failure nothing may hang: whoever supervises starts another one.
+        stop.set()
+        await asyncio.sleep(0)
         feed.close()
         await client.aclose()
+        ending.cancel()
     log.info("stopped")
+
+
+async def _end_in_time(stop: asyncio.Event) -> None:
+    """Once asked to stop, end by force what does not end by itself.
+
+    A thread may wait for a Kafka that is gone, and Python waits for its threads. Nothing is lost:
+    what was not written is counted by the next owner.
+    """
+    await stop.wait()
+    timer = threading.Timer(STOP_WITHIN_S, os._exit, args=(0,))
+    timer.daemon = True
+    timer.start()
 
 
 def _retry(attempt: Callable[[], None]) -> None:

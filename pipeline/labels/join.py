@@ -7,17 +7,17 @@ until the predictions' watermark has passed it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from inferwatch.settings import Settings
 from pipeline.columns import LabelRows
-from pipeline.decode import Decoded
+from pipeline.decode import Chunk, Decoded
 from pipeline.labels.kept import FoundPrediction
-from pipeline.labels.record import LabelRecord
-from pipeline.models import ModelPlans
+from pipeline.labels.record import LabelRecord, Said
+from pipeline.models import ModelPlans, longest_horizon
 from pipeline.partition import PartitionState
 from pipeline.stats import RegressionCounter
 from pipeline.windows.pane import Pane, PaneKey
@@ -51,88 +51,137 @@ class LabelJoin:
     def __init__(self, settings: Settings) -> None:
         """Join by these settings."""
         self._plans = ModelPlans(settings)
+        self._horizon = longest_horizon(settings)
+        self._restate = settings.retention.restate
 
     def newest(self, state: PartitionState, decoded: Decoded) -> dict[str, LabelRecord]:
-        """The labels of a batch that say something new, one an id: the last by (ts, offset)."""
+        """The records of the ids of which a batch says something new.
+
+        A label that is older than anything a window still takes is only counted: what it would
+        correct may be forgotten already. Decided row by row in the order of the log, however it
+        was cut into batches.
+        """
         news: dict[str, LabelRecord] = {}
-        for chunk in decoded.chunks:
+        for chunk, n in _in_log_order(decoded):
             rows = chunk.rows
             assert isinstance(rows, LabelRows)
-            for n, identity in enumerate(rows.ids):
-                ts, offset = int(rows.ts[n]), int(chunk.offset[n])
-                before = news.get(identity) or state.labels.get(identity)
-                if before is not None and (ts, offset) <= (before.ts, before.offset):
-                    state.totals.duplicates += 1
-                    continue
-                number = float(rows.numbers[n])
-                news[identity] = LabelRecord(ts, offset, rows.texts[n], number, [])
-                state.high_ts = max(state.high_ts, min(ts, int(chunk.record_ts[n])))
-            state.totals.rows += rows.size
+            state.totals.rows += 1
+            identity, ts = rows.ids[n], int(rows.ts[n])
+            if ts < self.too_late_before(state):
+                state.totals.too_late += 1
+                continue
+            said = Said(ts, int(chunk.offset[n]), rows.texts[n], float(rows.numbers[n]))
+            before = news.get(identity) or state.labels.get(identity)
+            record = LabelRecord([said]) if before is None else before.with_said(said)
+            if record is None:
+                state.totals.duplicates += 1
+                continue
+            news[identity] = record
+            state.high_ts = max(state.high_ts, min(ts, int(chunk.record_ts[n])))
         for letter in decoded.rejected:
             count = state.totals.rejected.get(letter.reason, 0)
             state.totals.rejected[letter.reason] = count + 1
         return news
 
-    def waiting(self, state: PartitionState, predictions_watermark: int) -> list[tuple[str, int]]:
-        """Open labels to look up once more: those without a row, and those about to close."""
+    def too_late_before(self, state: PartitionState) -> int:
+        """Labels of an earlier time are too late for every window."""
+        return state.high_ts - self._horizon - self._restate
+
+    def forgettable(self, state: PartitionState) -> list[str]:
+        """Labels that no later label can correct any more."""
+        before = self.too_late_before(state)
         return [
-            (identity, record.ts)
+            identity
             for identity, record in state.labels.items()
-            if record.open and (not record.joined or record.ts < predictions_watermark)
+            if not record.open and max(record.ts, record.newest_row + self._horizon) < before
         ]
 
+    def lookups(self, records: Mapping[str, LabelRecord]) -> list[tuple[str, int]]:
+        """Where to look for the rows of these labels: id and time."""
+        return [(identity, ts) for identity, record in records.items() for ts in record.times()]
+
+    def waiting(
+        self, state: PartitionState, predictions_watermark: int, *, again: bool = False
+    ) -> dict[str, LabelRecord]:
+        """Open labels to look up once more: those without a row, and those about to close.
+
+        `again`: all of them, also those that found a row already.
+        """
+        return {
+            identity: record
+            for identity, record in state.labels.items()
+            if record.open and (again or not record.joined or record.ts < predictions_watermark)
+        }
+
     def close(
-        self, state: PartitionState, looked_up: Sequence[tuple[str, int]], watermark: int
+        self, state: PartitionState, looked_up: Mapping[str, LabelRecord], watermark: int
     ) -> set[str]:
         """Close the labels that the predictions' watermark has passed: no row can still come."""
-        closed = set()
-        for identity, ts in looked_up:
-            if ts < watermark:
-                state.labels[identity].open = False
-                closed.add(identity)
+        closed = {identity for identity, record in looked_up.items() if record.ts < watermark}
+        for identity in closed:
+            state.labels[identity].open = False
         return closed
 
     def apply(
         self, state: PartitionState, news: Mapping[str, LabelRecord], found: Found
     ) -> JoinOutcome:
         """Count pairs: of new labels with the rows found, and of open labels with new rows."""
-        outcome = JoinOutcome()
+        outcome = JoinOutcome(touched=set(news))
         pairs: dict[tuple[PaneKey, int, int], _Pairs] = {}
         for identity, record in news.items():
             before = state.labels.get(identity)
-            rows = {row.identity: row for row in found.get(identity, ())}
-            for known in before.joined if before else ():
-                row = rows.get(known)
-                if row is not None and before is not None:
-                    self._pair(pairs, row, before, -1)
-                    self._pair(pairs, row, record, 1)
-                # A row past its horizon is gone: it stays counted with the label it had.
-                record.joined.append(known)
             state.labels[identity] = record
-            outcome.touched.add(identity)
-        for identity, rows_found in found.items():
+            if before is not None and before.joined:
+                self._correct(pairs, before, record, found.get(identity, ()))
+        for identity, rows in found.items():
             label = state.labels.get(identity)
-            if label is None:
-                continue
-            for row in rows_found:
-                if row.identity in label.joined:
-                    continue
-                horizon = self._plans.of(row.model).settings.labels.horizon
-                if label.ts - row.ts > horizon:
-                    continue
-                self._pair(pairs, row, label, 1)
-                label.joined.append(row.identity)
+            if label is not None and self._join(pairs, label, rows):
                 outcome.touched.add(identity)
         for (key, closed_until, sign), group in pairs.items():
             self._count(state, key, closed_until, sign, group)
             outcome.dirty.add(key.text())
         return outcome
 
+    def _correct(
+        self,
+        pairs: dict[tuple[PaneKey, int, int], _Pairs],
+        before: LabelRecord,
+        after: LabelRecord,
+        rows: Sequence[FoundPrediction],
+    ) -> None:
+        """Take the pairs of rows back that count with another label now, and add the new ones.
+
+        A row that is kept no more stays counted with the label that it had.
+        """
+        joined = set(before.joined)
+        for row in {row.identity: row for row in rows if row.identity in joined}.values():
+            horizon = self._plans.of(row.model).settings.labels.horizon
+            old, new = before.of(row.ts, horizon), after.of(row.ts, horizon)
+            if old is not None and new is not None and old != new:
+                self._pair(pairs, row, old, -1)
+                self._pair(pairs, row, new, 1)
+
+    def _join(
+        self,
+        pairs: dict[tuple[PaneKey, int, int], _Pairs],
+        label: LabelRecord,
+        rows: Sequence[FoundPrediction],
+    ) -> bool:
+        """Count a label for the rows that it was not counted for; whether there was one."""
+        before = len(label.joined)
+        for row in rows:
+            said = label.of(row.ts, self._plans.of(row.model).settings.labels.horizon)
+            if said is not None and row.identity not in label.joined:
+                self._pair(pairs, row, said, 1)
+                label.joined.append(row.identity)
+                label.newest_row = max(label.newest_row, row.ts)
+        return len(label.joined) > before
+
     def _pair(
         self,
         pairs: dict[tuple[PaneKey, int, int], _Pairs],
         row: FoundPrediction,
-        label: LabelRecord,
+        label: Said,
         sign: int,
     ) -> None:
         pane = self._plans.of(row.model).grid.pane
@@ -164,3 +213,16 @@ class LabelJoin:
         names = sorted({name for scores in group.scores for name in scores})
         scores = {name: np.array([row.get(name, np.nan) for row in group.scores]) for name in names}
         counts.quality.update(group.actual, group.predicted, scores, delay, sign)
+
+
+def _in_log_order(decoded: Decoded) -> Iterator[tuple[Chunk, int]]:
+    """Every row of a batch: its chunk, and its place there."""
+    chunks = decoded.chunks
+    if len(chunks) == 1:
+        return ((chunks[0], n) for n in range(chunks[0].rows.size))
+    rows = (
+        (int(chunk.offset[n]), int(chunk.row[n]), number, n)
+        for number, chunk in enumerate(chunks)
+        for n in range(chunk.rows.size)
+    )
+    return ((chunks[number], n) for _, _, number, n in sorted(rows))

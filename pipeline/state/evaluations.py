@@ -6,7 +6,7 @@ neither loses an alert nor judges a window twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.state.keys import Keys
@@ -17,13 +17,21 @@ if TYPE_CHECKING:
 # KEYS: head, pending, outbox. ARGV: expected generation, new one, state, number of windows done,
 # window ..., alert ...
 _WRITE = """
-local held = redis.call('HGET', KEYS[1], 'generation') or ''
+local held = redis.call('HGET', KEYS[1], 'generation')
 if held == ARGV[2] then return 1 end
 if held ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'state', ARGV[3])
 local done = tonumber(ARGV[4])
 for n = 5, 4 + done do redis.call('HDEL', KEYS[2], ARGV[n]) end
 for n = 5 + done, #ARGV do redis.call('RPUSH', KEYS[3], ARGV[n]) end
+return 1
+"""
+
+
+# KEYS: head, pending. ARGV: generation, window ...
+_ADD = """
+if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[1] then return 0 end
+for n = 2, #ARGV do redis.call('HSET', KEYS[2], ARGV[n], '1') end
 return 1
 """
 
@@ -36,22 +44,31 @@ class EvaluationStore:
         self._redis = redis
         self._keys = keys
         self._write = redis.register_script(_WRITE)
+        self._add = redis.register_script(_ADD)
 
-    async def load(self, model: str) -> tuple[str, bytes | None, list[str], list[bytes]]:
-        """(generation, state, pending windows, outbox) of a model."""
+    async def claim(
+        self, model: str, generation: str
+    ) -> tuple[bytes | None, list[str], list[bytes]]:
+        """Take a model over: (state, pending windows, outbox) as they are from now on.
+
+        Whoever evaluated it before is refused from here on, so that it takes no mark away that
+        the new evaluator has not seen.
+        """
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hmget(self._keys.model(model, "head"), "generation", "state")
+            pipe.hset(self._keys.model(model, "head"), "generation", generation)
+            pipe.hget(self._keys.model(model, "head"), "state")
             pipe.hkeys(self._keys.model(model, "pending"))
             pipe.lrange(self._keys.model(model, "outbox"), 0, -1)
-            (generation, state), pending, outbox = await pipe.execute()
-        held = generation.decode() if generation else ""
-        return held, state, [window.decode() for window in pending], outbox
+            _, state, pending, outbox = await pipe.execute()
+        return state, [window.decode() for window in pending], outbox
 
-    async def add_pending(self, model: str, windows: Iterable[str]) -> None:
-        """Windows that are to be worked out; written before their marks are cleaned away."""
-        fields: Any = dict.fromkeys(windows, b"1")
-        if fields:
-            await self._redis.hset(self._keys.model(model, "pending"), mapping=fields)
+    async def add_pending(self, model: str, generation: str, windows: Sequence[str]) -> bool:
+        """Windows that are to be worked out; written before their marks are cleaned away.
+
+        False where another evaluator has claimed the model.
+        """
+        keys = [self._keys.model(model, part) for part in ("head", "pending")]
+        return bool(await self._add(keys=keys, args=[generation, *windows]))
 
     async def write(
         self,
@@ -83,6 +100,15 @@ class EvaluationStore:
         """The epoch that Redis holds, None after it lost everything."""
         held: Any = await self._redis.get(f"{self._keys.root}epoch")
         return None if held is None else bytes(held)
+
+    async def call_lookup(self, epoch: str) -> None:
+        """All of an epoch's beginning is counted: open labels are to be looked up once more."""
+        await self._redis.set(f"{self._keys.root}lookup", epoch)
+
+    async def lookup(self) -> str:
+        """The epoch that `call_lookup` named last, empty before."""
+        held: Any = await self._redis.get(f"{self._keys.root}lookup")
+        return "" if held is None else str(held, "utf-8")
 
     async def say_closed(self, closed: Mapping[str, int]) -> None:
         """Model -> event time up to which its windows are closed for good."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHARDS = 64
 BUCKETS_A_HORIZON = 2
+FIND_AT_ONCE = 10_000
 
 # Several rows may carry one id: each is kept once, told apart by its identity, in any order.
 _KEEP = """
@@ -47,7 +48,7 @@ class KeptStore:
         self._redis = redis
         self._keys = keys
         self._horizon = horizon_ms
-        self._width = max(1, horizon_ms // BUCKETS_A_HORIZON)
+        self._width = max(1, -(-horizon_ms // BUCKETS_A_HORIZON))
         self._keep = redis.register_script(_KEEP)
 
     async def keep(self, source: SourcePartition, rows: Iterable[KeptPrediction]) -> None:
@@ -65,20 +66,26 @@ class KeptStore:
 
     async def find(self, wanted: Sequence[tuple[str, int]]) -> Mapping[str, list[FoundPrediction]]:
         """The rows kept under each id, for labels of these (id, label time)."""
-        by_key: dict[str, list[str]] = {}
-        for identity, ts in wanted:
-            newest = ts // self._width + 1
-            for bucket in range(newest - BUCKETS_A_HORIZON - 1, newest + 1):
-                by_key.setdefault(self._keys.kept(_shard(identity), bucket), []).append(identity)
-        pipe = self._redis.pipeline(transaction=False)
-        for key, ids in by_key.items():
-            pipe.hmget(key, ids)
         found: dict[str, list[FoundPrediction]] = {}
-        for ids, answers in zip(by_key.values(), await pipe.execute(), strict=True):
-            for identity, stored in zip(ids, answers, strict=True):
-                if stored:
-                    found.setdefault(identity, []).extend(unpack_all(stored))
+        for first in range(0, len(wanted), FIND_AT_ONCE):
+            by_key = self._places(wanted[first : first + FIND_AT_ONCE])
+            pipe = self._redis.pipeline(transaction=False)
+            for key, ids in by_key.items():
+                pipe.hmget(key, list(ids))
+            for ids, answers in zip(by_key.values(), await pipe.execute(), strict=True):
+                for identity, stored in zip(ids, answers, strict=True):
+                    if stored:
+                        found.setdefault(identity, []).extend(unpack_all(stored))
         return found
+
+    def _places(self, wanted: Iterable[tuple[str, int]]) -> dict[str, dict[str, None]]:
+        """Where to look: the ids by key; a row may be a horizon older or younger than its label."""
+        by_key: dict[str, dict[str, None]] = {}
+        for identity, ts in wanted:
+            shard, here = _shard(identity), ts // self._width
+            for bucket in range(here - BUCKETS_A_HORIZON, here + BUCKETS_A_HORIZON + 1):
+                by_key.setdefault(self._keys.kept(shard, bucket), {})[identity] = None
+        return by_key
 
 
 def _shard(identity: str) -> int:

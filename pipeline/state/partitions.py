@@ -184,10 +184,19 @@ class PartitionStore:
 
     async def panes(
         self, sources: Sequence[SourcePartition], fields: Sequence[str]
-    ) -> list[list[bytes | None]]:
-        """The packed panes of these keys, partition by partition."""
+    ) -> list[tuple[int | None, list[bytes | None]]]:
+        """Partition by partition: the stored offset, and the packed panes of these keys.
+
+        The offset is read before and after, and the lower one is given: where it is not below
+        an offset that was seen before, the panes include at least what was counted up to there.
+        """
         pipe = self._redis.pipeline(transaction=False)
         for source in sources:
+            pipe.hget(self._keys.partition(source, "head"), "offset")
             pipe.hmget(self._keys.partition(source, "panes"), fields)
-        answers: list[list[bytes | None]] = await pipe.execute()
-        return answers
+            pipe.hget(self._keys.partition(source, "head"), "offset")
+        answers = await pipe.execute()
+        return [
+            (None if before is None or after is None else min(int(before), int(after)), panes)
+            for before, panes, after in zip(*(answers[n::3] for n in range(3)), strict=True)
+        ]
