@@ -17,6 +17,7 @@ START_ONE = "start one with `docker compose up -d redis`, or let `inferwatch up`
 
 _SENTINEL_PORT = 26379
 _CONNECT_S = 5.0
+_ANSWER_S = 30.0
 
 
 def connect(settings: RedisSettings) -> redis.Redis:
@@ -29,18 +30,18 @@ def connect(settings: RedisSettings) -> redis.Redis:
 
 
 def connect_async(settings: RedisSettings) -> redis.asyncio.Redis:
-    """The same for asyncio."""
-    return cast(redis.asyncio.Redis, _open(redis.asyncio, settings))
+    """The same for asyncio; a Redis that holds the connection and says nothing is given up."""
+    return cast(redis.asyncio.Redis, _open(redis.asyncio, settings, socket_timeout=_ANSWER_S))
 
 
-def _open(library: Any, settings: RedisSettings) -> Any:
+def _open(library: Any, settings: RedisSettings, **more: Any) -> Any:
     """A client of `redis` or of `redis.asyncio`: both have the same classes."""
     if settings.embedded:
         raise UsageError(
             "redis.url is `embedded`: such a Redis lives inside of `inferwatch up`, which prints "
             "its address; give that one here, redis://HOST:PORT/0"
         )
-    options = _options(settings)
+    options = _options(settings) | more
     if settings.cluster:
         return library.RedisCluster.from_url(settings.url, **options)
     if settings.sentinel is None:
