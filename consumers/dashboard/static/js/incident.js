@@ -4,6 +4,14 @@ import { duration, inUnit, moment, percent, utc, words } from "./format.js";
 
 const title = (name) => words(name);
 
+// A feature keeps its own name: features.dep_delay.psi is the PSI of dep_delay.
+function metricName(metric) {
+  const feature = /^(?:features|scores)\.(.+)\.([^.]+)$/.exec(metric);
+  if (feature === null) return words(metric);
+  const what = ["psi", "ks", "js", "chi2"].includes(feature[2]) ? feature[2].toUpperCase() : words(feature[2]);
+  return `${what} of ${feature[1]}`;
+}
+
 export function time(ms, now) {
   return h("time", { datetime: new Date(ms).toISOString(), title: utc(ms) }, moment(ms, now));
 }
@@ -67,7 +75,7 @@ function facts(incident) {
     value === null || value === undefined ? null : h("div", h("dt", name), h("dd", { class: kind }, inUnit(incident.metric, value)));
   return h(
     "dl.facts",
-    h("div", h("dt", "Metric"), h("dd", words(incident.metric))),
+    h("div", h("dt", "Metric"), h("dd", metricName(incident.metric))),
     fact("Now", incident.value, incident.firing ? "bad" : ""),
     fact("Usual", incident.baseline),
     fact("Threshold", incident.threshold),
