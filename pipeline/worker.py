@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -93,6 +94,9 @@ async def _serve(settings: Settings, partitions: dict[str, int]) -> None:
     await feed.read_to_end()
     client = connect_async(settings.redis)
     try:
+        # What was imported lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         log.info("working")
         await run_worker(settings, client, feed, partitions, stop)
     finally:
