@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from inferwatch.events.window import WindowResult
+from inferwatch.events.window import ClassificationBlock, RegressionBlock, WindowResult
+from pipeline.windows.counting import CountingRules
 from pipeline.windows.grid import Span
 from pipeline.windows.inputs import InputCounts
-from pipeline.windows.pane import Counts
+from pipeline.windows.pane import Counts, Pane
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,22 @@ def window_result(
         scores=(inputs.score_blocks() or None) if inputs else None,
         resources=counts.resources.result() if counts.resources else None,
     )
+
+
+def quality_block(
+    panes: Iterable[Pane], rules: CountingRules, end: int
+) -> ClassificationBlock | RegressionBlock | None:
+    """The quality of a window that ends at `end`, by itself: labels change nothing else."""
+    joinable = 0
+    quality = rules.quality()
+    for pane in panes:
+        for closed_until, counts in pane.counts.items():
+            if closed_until < end:
+                joinable += counts.joinable
+                if counts.quality is not None:
+                    # One set of rules makes one kind of counter.
+                    quality.merge(counts.quality)  # type: ignore[arg-type]
+    return quality.result(joinable)
 
 
 def _inputs(counts: Counts, reference: str | None) -> tuple[str | None, InputCounts | None]:

@@ -1,0 +1,1 @@
+"""Replay: the same core over files, without a broker: what it would have said, and when."""

@@ -1,0 +1,214 @@
+"""The windows of one model in a replay: final when the watermark passes, revised by what is late.
+
+What the worker's evaluator does between Redis and Kafka, this does in memory: the windows, their
+results, their revisions and what is judged of them come from the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from inferwatch.events.alert import Alert
+from inferwatch.events.window import WindowResult
+from inferwatch.settings import Settings
+from pipeline.assemble import assemble, pane_texts
+from pipeline.judging import ModelJudge, turn
+from pipeline.models import ModelPlan
+from pipeline.published import Published
+from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.windows.pane import Pane, PaneKey
+from pipeline.windows.result import WindowKey, quality_block
+from pipeline.windows.watermark import NEVER
+
+END_OF_TIME = 2**62
+REVISE_SHARE_OF_AGE = 0.1
+"""Labels revise a window once its age has grown by so much: what is written is its last revision,
+and a correction in between tells little."""
+
+
+class ModelReplay:
+    """The windows of one model.
+
+    Attributes:
+        plan: of the model.
+        alerts: all transitions so far, in the order in which they were made.
+        final_until: windows that end up to here are final.
+    """
+
+    def __init__(
+        self,
+        plan: ModelPlan,
+        settings: Settings,
+        references: ReferenceCatalog,
+        panes: Mapping[str, Pane],
+        publish: Callable[[WindowResult], None],
+        *,
+        with_labels: bool,
+    ) -> None:
+        """Work the windows out of these panes; each new result goes to `publish`."""
+        self.plan = plan
+        self.alerts: list[Alert] = []
+        self.final_until = NEVER
+        self._references = references
+        self._panes = panes
+        self._publish = publish
+        self._with_labels = with_labels
+        self._judge = ModelJudge(plan, settings, references)
+        self._keep = max(
+            settings.retention.restate, plan.settings.labels.horizon if with_labels else 0
+        )
+        self._published = Published()
+        self._results: dict[WindowKey, WindowResult] = {}
+        self._revised_at: dict[WindowKey, int] = {}
+        self._open: set[WindowKey] = set()
+        self._changed: set[WindowKey] = set()
+        self._labelled: set[WindowKey] = set()
+        self._all_late: set[WindowKey] = set()
+        self._starts: dict[int, set[str]] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Rules that can never fire on this model, and why."""
+        return self._judge.warnings
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the quality of some window is still to be judged."""
+        return self._judge.waiting > 0
+
+    @property
+    def last_end(self) -> int:
+        """The end of the last window that is not final; NEVER without one."""
+        return max((key.span.end for key in self._open), default=NEVER)
+
+    @property
+    def next_final(self) -> int | None:
+        """The highest time seen at which the next window will be final; None without one."""
+        ends = [key.span.end for key in self._open]
+        return min(ends) + self.plan.lateness if ends else None
+
+    def rows_changed(self, panes: Iterable[PaneKey]) -> None:
+        """Rows were counted in these panes."""
+        for key in self._windows(panes):
+            if key.span.end > self.final_until:
+                self._open.add(key)
+            elif key.span.end >= self.closed_until():
+                self._changed.add(key)
+                if self._published.get(key) is None:
+                    self._all_late.add(key)
+
+    def labels_changed(self, panes: Iterable[PaneKey]) -> None:
+        """Labels were counted in these panes."""
+        for key in self._windows(panes):
+            if key.span.end > self.final_until:
+                self._open.add(key)
+            else:
+                self._labelled.add(key)
+
+    def advance(self, high_ts: int) -> None:
+        """The highest event time seen: windows that the watermark has passed are final.
+
+        Rows that came for final windows since the watermark last moved are one revision.
+        """
+        pane = self.plan.grid.pane
+        until = (high_ts - self.plan.lateness) // pane * pane
+        if until <= self.final_until:
+            return
+        ready = {key for key in self._open if key.span.end <= until}
+        self._open -= ready
+        ready |= self._changed
+        self._changed = set()
+        self.final_until = until
+        for key in sorted(ready, key=turn):
+            result = assemble(self.plan, key, self._panes_of, self._references)
+            if result is not None:
+                self._take(key, result, high_ts)
+
+    def judge_quality(self, label_time: int) -> None:
+        """Labels up to this time are in: judge the windows whose labels are, revise others."""
+        self.alerts += self._judge.quality(
+            label_time, lambda key, known: self._as_labelled(key, known, label_time)
+        )
+        for key in sorted(self._labelled, key=turn):
+            pause = max(
+                self.plan.grid.smallest.size, REVISE_SHARE_OF_AGE * (label_time - key.span.end)
+            )
+            if not self._judge.waits(key) and label_time - self._revised_at[key] >= pause:
+                self._relabel(key, label_time)
+
+    def finish(self) -> None:
+        """The end of the input: every window is final, every label is in."""
+        self.advance(END_OF_TIME)
+        if self._with_labels:
+            self.judge_quality(END_OF_TIME)
+            for key in sorted(self._labelled, key=turn):
+                self._relabel(key, END_OF_TIME)
+
+    def closed_until(self) -> int:
+        """Windows that end before this take nothing any more."""
+        return self.final_until - self._keep
+
+    def close(self) -> list[str]:
+        """Forget the windows that nothing can change; the panes that may go."""
+        before = self.closed_until()
+        for key in sorted((key for key in self._labelled if key.span.end < before), key=turn):
+            self._relabel(key, self.final_until)
+        self._published.forget(before)
+        for key in [key for key in self._results if key.span.end < before]:
+            del self._results[key]
+            del self._revised_at[key]
+        gone = [start for start in self._starts if self.plan.grid.last_end_of(start) < before]
+        return [text for start in gone for text in self._starts.pop(start)]
+
+    def _windows(self, panes: Iterable[PaneKey]) -> set[WindowKey]:
+        found = set()
+        for pane in panes:
+            self._starts.setdefault(pane.start, set()).add(pane.text())
+            for span in self.plan.grid.spans_of(pane.start):
+                found.add(WindowKey(span, pane.version, pane.segment))
+        return found
+
+    def _panes_of(self, text: str) -> tuple[Pane, ...]:
+        pane = self._panes.get(text)
+        return () if pane is None else (pane,)
+
+    def _take(self, key: WindowKey, result: WindowResult, at: int) -> None:
+        if key in self._all_late:
+            self._all_late.discard(key)
+            result = replace(result, late=result.rows)
+        self._labelled.discard(key)
+        revised = self._revise(key, result, at)
+        self.alerts += self._judge.final(key, revised or result, again=revised is not None)
+
+    def _revise(self, key: WindowKey, result: WindowResult, at: int) -> WindowResult | None:
+        """Publish the result where it says something new."""
+        revised = self._published.revise(key, result)
+        if revised is not None:
+            self._results[key] = revised
+            self._publish(revised)
+            self._published.learn(revised, at)
+        self._revised_at[key] = at
+        return revised
+
+    def _relabel(self, key: WindowKey, at: int) -> None:
+        self._labelled.discard(key)
+        known = self._results.get(key)
+        if known is None:
+            return
+        revised = self._revise(key, self._with_quality(key, known), at)
+        if revised is not None:
+            self._judge.observe_delay(revised, at)
+            self.alerts += self._judge.final(key, revised, again=True)
+
+    def _as_labelled(self, key: WindowKey, known: WindowResult, at: int) -> WindowResult:
+        """The result with the labels that are in by now."""
+        if key not in self._labelled:
+            return known
+        self._labelled.discard(key)
+        return self._revise(key, self._with_quality(key, known), at) or known
+
+    def _with_quality(self, key: WindowKey, known: WindowResult) -> WindowResult:
+        found = (self._panes.get(text) for text in pane_texts(self.plan, key))
+        panes = [pane for pane in found if pane is not None]
+        return replace(known, quality=quality_block(panes, self.plan.counting, key.span.end))

@@ -1,0 +1,89 @@
+"""The references of a replay: profiles, or raw data that profiles are built from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+
+from inferwatch.errors import UsageError
+from inferwatch.events.json_codec import reference_from_json
+from inferwatch.events.reference import SCHEMA, ReferenceProfile
+from inferwatch.settings import ModelSettings, Settings
+from pipeline.decode.column_values import as_texts
+from pipeline.reference.builder import BuildSpec, build
+from pipeline.reference.catalog import EVERY_MODEL, ReferenceCatalog
+from pipeline.reference.tables import read_tables
+
+
+def catalog_of(files: Iterable[Path], settings: Settings) -> ReferenceCatalog:
+    """All references of these files, in force from the first row on.
+
+    A file `.json` is a profile, which names its model. Raw data with a column `model` are a
+    reference of each model that it names; without one they serve every model.
+
+    Raises:
+        UsageError: a file cannot be read, or holds neither.
+    """
+    catalog = ReferenceCatalog()
+    for file in files:
+        profiles = [_profile(file)] if file.suffix.lower() == ".json" else _built(file, settings)
+        for profile in profiles:
+            catalog.add(profile)
+    return catalog
+
+
+def _profile(file: Path) -> ReferenceProfile:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: it cannot be read: {error.strerror}") from error
+    try:
+        plain = json.loads(data)
+        if not isinstance(plain, Mapping) or plain.get("schema") != SCHEMA:
+            raise ValueError(f"its `schema` is not {SCHEMA!r}")
+        return reference_from_json(data)
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"{file}: it is no reference profile: {error}; "
+            "make one with: inferwatch reference build"
+        ) from error
+
+
+def _built(file: Path, settings: Settings) -> list[ReferenceProfile]:
+    read = partial(read_tables, [file])
+    models: dict[str, None] = {}
+    for columns in read():
+        column = columns.get("model")
+        if column is None:
+            break
+        models |= dict.fromkeys(as_texts(column).texts)
+    return [build(read, _spec(name, settings)) for name in models or [EVERY_MODEL]]
+
+
+def _spec(name: str, settings: Settings) -> BuildSpec:
+    model = _settings_of(name, settings)
+    features = model.features
+
+    def watches(feature: str) -> bool:
+        return any(fnmatchcase(feature, p) for p in features.include) and not any(
+            fnmatchcase(feature, p) for p in features.exclude
+        )
+
+    return BuildSpec(
+        model=name,
+        task=model.task,
+        classes=model.classes,
+        positive=model.positive,
+        categorical=frozenset(features.categorical),
+        watches=watches,
+    )
+
+
+def _settings_of(name: str, settings: Settings) -> ModelSettings:
+    """The settings of a model; those of the only one there is, for what serves every model."""
+    if name == EVERY_MODEL and len(settings.models) == 1:
+        return settings.for_model(settings.models[0].name)
+    return settings.for_model(name)

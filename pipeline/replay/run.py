@@ -1,0 +1,283 @@
+"""The replay itself: rows in the order of arrival, folded and judged as the watermark moves.
+
+All input is one partition. A stretch of rows is folded at once as long as none of them is late
+for a window that became final within the stretch: then the windows that it makes final hold the
+same rows as if each row had been folded by itself. Where a row is late, the stretch is cut so that
+the windows which were final before it are published without it, whatever the size of a batch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from inferwatch.events.alert import Alert
+from inferwatch.events.kinds import Kind
+from inferwatch.events.window import WindowResult
+from inferwatch.settings import Settings
+from pipeline.columns import EventRows, Ints
+from pipeline.decode import Decoded
+from pipeline.fold import Folder, FoldOutcome
+from pipeline.labels.join import LabelJoin
+from pipeline.labels.kept import FoundPrediction, KeptPrediction
+from pipeline.models import OTHER, ModelPlans, longest_horizon
+from pipeline.partition import PartitionState
+from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.replay.arrival import Arrived
+from pipeline.replay.label_feed import LabelFeed
+from pipeline.replay.model import END_OF_TIME, ModelReplay
+from pipeline.replay.part import between
+from pipeline.windows.pane import Pane, PaneKey
+from pipeline.windows.watermark import NEVER
+
+EVENTS = (Kind.PREDICTION, Kind.LATENCY, Kind.RESOURCE)
+
+
+class Replay:
+    """Takes rows in, and publishes window results and alerts.
+
+    Attributes:
+        rejected: how many events were rejected, by reason.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        references: ReferenceCatalog,
+        publish: Callable[[WindowResult], None],
+        labels: LabelFeed | None = None,
+        written: Callable[[int], None] = lambda before: None,
+    ) -> None:
+        """Replay by these settings.
+
+        Args:
+            settings: of all models.
+            references: they hold from the first row.
+            publish: takes each result, revisions too.
+            labels: all of them; None judges no quality.
+            written: told that no window which ends before this time will be published any more.
+        """
+        self.rejected: Counter[str] = Counter()
+        self._settings = settings
+        self._references = references
+        self._publish = publish
+        self._written = written
+        self._plans = ModelPlans(settings)
+        self._panes: dict[str, Pane] = {}
+        # Numbers of senders count by topic, the panes and the watermark are shared.
+        self._states = {kind: PartitionState(panes=self._panes) for kind in EVENTS}
+        self._labelled = PartitionState(panes=self._panes)
+        self._labels = labels
+        self._join = LabelJoin(settings)
+        self._folder = Folder(settings, references, frozenset() if labels is None else labels.ids)
+        self._kept: dict[str, list[FoundPrediction]] = defaultdict(list)
+        self._models: dict[str, ModelReplay] = {}
+        self._high = NEVER
+        self._label_time: int = NEVER
+        self._slack = _slack(settings, with_labels=labels is not None)
+        if labels is not None:
+            self.rejected.update(labels.rejected)
+
+    @property
+    def predictions(self) -> PartitionState:
+        """What was counted of the predictions."""
+        return self._states[Kind.PREDICTION]
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """All transitions so far, by time."""
+        made = [alert for name in sorted(self._models) for alert in self._models[name].alerts]
+        return sorted(made, key=lambda alert: alert.updated_at)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Rules that can never fire, by model."""
+        return [
+            f"{name}: {text}"
+            for name in sorted(self._models)
+            for text in self._models[name].warnings
+        ]
+
+    def run(self, batches: Iterable[Arrived]) -> None:
+        """Take all rows in, to their end: then every window is final."""
+        for batch in batches:
+            self.take(batch)
+        self.finish()
+
+    def take(self, batch: Arrived) -> None:
+        """Take rows in, in the order of their places."""
+        for reasons in batch.rejected.values():
+            self.rejected.update(reasons)
+        before = self._highs_before(batch)
+        cuts = self._cuts(batch, before)
+        for start, stop in zip([0, *cuts], [*cuts, batch.size], strict=True):
+            self._fold(batch, before, start, stop)
+            self._advance(int(before[stop]))
+        for model in self._models.values():
+            for text in model.close():
+                self._panes.pop(text, None)
+        self._written(self._high - self._slack)
+
+    def finish(self) -> None:
+        """The end of the input."""
+        if self._labels is not None:
+            ends = [m.last_end + m.plan.lateness for m in self._models.values()]
+            self._advance(max([self._labels.last, self._high, *ends]))
+            self._join_labels(END_OF_TIME)
+        for model in self._models.values():
+            model.finish()
+        self._written(END_OF_TIME)
+
+    def _highs_before(self, batch: Arrived) -> Ints:
+        """Shape (n + 1,): the highest time of all rows before each row, and after the last."""
+        times = np.full(batch.size + 1, NEVER)
+        times[0] = self._high
+        for kind, chunk in batch.chunks:
+            # A sampler of resources holds nothing back, and pushes nothing on.
+            if kind is not Kind.RESOURCE:
+                at = chunk.offset - batch.first + 1
+                times[at] = np.minimum(chunk.rows.ts, chunk.record_ts)
+        return np.maximum.accumulate(times)
+
+    def _cuts(self, batch: Arrived, before: Ints) -> list[int]:
+        """Where the batch is cut: around the rows that are late for some window."""
+        cuts: set[int] = set()
+        for _, chunk in batch.chunks:
+            rows = chunk.rows
+            assert isinstance(rows, EventRows)
+            at = chunk.offset - batch.first
+            for code in np.unique(rows.model).tolist():
+                plan = self._plans.of(rows.models[code])
+                grid = plan.grid
+                suspects = rows.ts < before[at] - plan.lateness
+                suspects &= rows.model == code
+                if not suspects.any():
+                    continue
+                suspected = at[suspects]
+                watermark = before[suspected] - plan.lateness
+                late = suspected[grid.first_end(rows.ts[suspects]) <= watermark]
+                # The watermark in panes: between two steps of it nothing is published.
+                steps = (before[:-1] - plan.lateness) // grid.pane
+                for side in ("left", "right"):
+                    cuts.update(np.searchsorted(steps, np.unique(steps[late]), side).tolist())
+        return sorted(cuts - {0, batch.size})
+
+    def _fold(self, batch: Arrived, before: Ints, start: int, stop: int) -> None:
+        first = batch.first
+        kept: list[KeptPrediction] = []
+        for kind, whole in batch.chunks:
+            if not whole.rows.size and start:
+                continue  # numbers of rejected rows, burned with the first stretch
+            chunk = between(whole, first + start, first + stop)
+            if chunk is None:
+                continue
+            state, outcome = self._states[kind], FoldOutcome()
+            self._folder.fold_chunk(state, chunk, before[chunk.offset - first], outcome)
+            kept += outcome.kept
+            self._mark(outcome.dirty, ModelReplay.rows_changed)
+        for state in self._states.values():
+            state.high_ts = int(before[stop])
+            self._folder.give_up_silent(state)
+        self._high = int(before[stop])
+        if kept:
+            self._join_kept(kept)
+
+    def _mark(
+        self, dirty: Iterable[str], mark: Callable[[ModelReplay, list[PaneKey]], None]
+    ) -> None:
+        panes: dict[str, list[PaneKey]] = defaultdict(list)
+        for text in dirty:
+            key = PaneKey.parse(text)
+            panes[key.model].append(key)
+        for name, keys in panes.items():
+            if name not in self._models:
+                self._models[name] = ModelReplay(
+                    self._plans.of(name),
+                    self._settings,
+                    self._references,
+                    self._panes,
+                    self._publish,
+                    with_labels=self._labels is not None,
+                )
+            mark(self._models[name], keys)
+
+    def _advance(self, high: int) -> None:
+        """Go through the times up to `high` at which windows are final or quality is judged."""
+        if self._labels is not None and high > NEVER:
+            for time in self._label_steps(high):
+                for model in self._models.values():
+                    model.advance(time)
+                self._join_labels(time)
+                for model in self._models.values():
+                    if time % model.plan.grid.smallest.size == 0:
+                        model.judge_quality(time)
+        for model in self._models.values():
+            model.advance(high)
+
+    def _label_steps(self, high: int) -> Iterator[int]:
+        """The times up to `high` at which the quality of some model is judged."""
+        assert self._labels is not None
+        while self._models:
+            models = self._models.values()
+            sizes = {model.plan.grid.smallest.size for model in models}
+            since = self._label_time
+            if not any(model.is_waiting for model in models):
+                # Nothing happens before the next label, or before a window is final.
+                soonest = [m.next_final for m in models if m.next_final is not None]
+                if self._labels.next is not None:
+                    soonest.append(self._labels.next)
+                since = max(since, min(soonest, default=high) - 1)
+            time = min((since // size + 1) * size for size in sizes)
+            if time > high:
+                return
+            self._label_time = time
+            yield time
+
+    def _join_labels(self, until: int) -> None:
+        """Join the labels up to this time with the predictions that have come."""
+        assert self._labels is not None
+        chunk = self._labels.take(until)
+        if chunk is None:
+            return
+        news = self._join.newest(self._labelled, Decoded([chunk], []))
+        found = {identity: self._kept[identity] for identity in news if identity in self._kept}
+        outcome = self._join.apply(self._labelled, news, found)
+        self._mark(outcome.dirty, ModelReplay.labels_changed)
+
+    def _join_kept(self, kept: list[KeptPrediction]) -> None:
+        """Keep predictions for their labels, and join those whose label came first."""
+        found: dict[str, list[FoundPrediction]] = defaultdict(list)
+        for row in kept:
+            prediction = found_of(row)
+            self._kept[row.id].append(prediction)
+            if row.id in self._labelled.labels:
+                found[row.id].append(prediction)
+        if found:
+            outcome = self._join.apply(self._labelled, {}, found)
+            self._mark(outcome.dirty, ModelReplay.labels_changed)
+
+
+def found_of(row: KeptPrediction) -> FoundPrediction:
+    """A prediction as a label finds it."""
+    return FoundPrediction(
+        f"{row.offset}",
+        row.model,
+        row.version,
+        row.ts,
+        row.text,
+        row.number,
+        row.scores,
+        row.closed_until,
+        row.segments,
+    )
+
+
+def _slack(settings: Settings, *, with_labels: bool) -> int:
+    """How far behind the highest time a window's end may lie that is still revised."""
+    names = [*(model.name for model in settings.models), OTHER]
+    lateness = max(settings.for_model(name).lateness for name in names)
+    horizon = longest_horizon(settings) if with_labels else 0
+    size = max(spec.size for name in names for spec in settings.for_model(name).windows)
+    return lateness + max(settings.retention.restate, horizon) + size
