@@ -46,6 +46,7 @@ class Sender(threading.Thread):
         self._settings = settings
         self._until = time.monotonic() + seconds
         self.sent = 0
+        self.broken = 0
 
     def run(self):
         producer = KafkaProducer(**kafka_options(self._settings.broker), linger_ms=5)
@@ -79,6 +80,7 @@ class Sender(threading.Thread):
                         value=json.dumps(label).encode(),
                     )
             producer.send(name, b'{"model": "m", "ts": "broken"}')
+            self.broken += 1
             time.sleep(0.03)
         producer.flush()
         producer.close()
@@ -160,6 +162,10 @@ def test_kill_9_changes_no_count(settings, tmp_path):
         for w in got.values()
         if w["window"] == "2s" and w["segment"] is None
     )
+    letters = [r for part in read_topic(config, topics.DEADLETTER).values() for r in part]
+    reasons = {orjson.loads(letter.value)["reason"] for letter in letters}
+    assert reasons == {"malformed"}
+    assert len({letter.key for letter in letters}) == sender.broken > 100
     print(f"{rows} rows, {len(in_flight)} kills, {len(got)} windows equal in every field")
     assert codes == [0, 0]
     assert len(in_flight) >= 3
