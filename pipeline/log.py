@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import TopicPartition
 
 from inferwatch.broker import kafka_options
@@ -18,6 +19,7 @@ from pipeline.state.keys import SourcePartition
 POLL_MS = 500
 IDLE_POLLS = 40
 ANSWER_WITHIN_MS = 10_000
+ASK_AGAIN_S = 0.05
 MAX_POLL_RECORDS = 2_000
 
 
@@ -137,7 +139,7 @@ class LogEnds:
                 if self._consumer is None:
                     self._consumer = self._reader.consumer()
                 parts = [TopicPartition(source.topic, source.number) for source in sources]
-                ends = self._consumer.end_offsets(parts, timeout_ms=ANSWER_WITHIN_MS)
+                ends = end_offsets(self._consumer, parts)
             except KafkaError:
                 self._drop()
                 raise
@@ -152,6 +154,28 @@ class LogEnds:
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
+
+
+def end_offsets(consumer: Any, parts: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """The offset after the last of each partition.
+
+    kafka-python 3 leaves partitions out whose leader it does not know (yet, or while a broker
+    starts again), and then stumbles over the gap: asked again until they all are there.
+
+    Raises:
+        KafkaTimeoutError: they were not within 10 s.
+    """
+    until = time.monotonic() + ANSWER_WITHIN_MS / 1000
+    while True:
+        try:
+            ends: dict[TopicPartition, int] = consumer.end_offsets(
+                parts, timeout_ms=ANSWER_WITHIN_MS
+            )
+            return ends
+        except KeyError as missing:
+            if time.monotonic() > until:
+                raise KafkaTimeoutError(f"no leader for {missing}") from missing
+            time.sleep(ASK_AGAIN_S)
 
 
 def raw_record(record: Any) -> RawRecord:

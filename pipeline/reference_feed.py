@@ -20,13 +20,13 @@ from inferwatch.broker import kafka_options
 from inferwatch.events.json_codec import reference_from_json
 from inferwatch.settings import Settings
 from inferwatch.store import connect
+from pipeline.log import ANSWER_WITHIN_MS, end_offsets
 from pipeline.reference.catalog import ReferenceCatalog
 
 log = logging.getLogger(__name__)
 
 READ_EVERY_S = 0.2
 READ_WITHIN_S = 60.0
-ANSWER_WITHIN_MS = 10_000
 
 
 class ReferenceFeed:
@@ -82,13 +82,13 @@ class ReferenceFeed:
             reconnect_backoff_max_ms=1_000,
         )
         parts = self._assign()
-        ends = self._consumer.end_offsets(parts) if parts else {}
-        self._read_up_to(ends)
+        if parts:
+            self._read_up_to(end_offsets(self._consumer, parts))
 
     def _read_on(self) -> None:
         parts = list(self._consumer.assignment()) or self._assign()
         if parts:
-            self._read_up_to(self._consumer.end_offsets(parts, timeout_ms=ANSWER_WITHIN_MS))
+            self._read_up_to(end_offsets(self._consumer, parts))
 
     def _read_up_to(self, ends: Mapping[TopicPartition, int]) -> None:
         until = time.monotonic() + READ_WITHIN_S
