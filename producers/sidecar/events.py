@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
+from inferwatch.events.canonical import value_text
+from inferwatch.events.label import Label
 from inferwatch.events.latency import Latency
 from inferwatch.events.prediction import Prediction
 from inferwatch.events.sampling import keeps
@@ -22,11 +25,13 @@ from producers.sidecar.outputs import read_outputs
 from producers.sidecar.protocols.protocol import (
     DecodedExchange,
     LearnedNames,
+    ReportedTruth,
     UndecodableError,
     Value,
 )
 from producers.sidecar.redact import MASK, Redactor
 from producers.sidecar.segments import Segmenter
+from producers.sidecar.streams import is_stream
 
 UNVERSIONED = "unversioned"
 LONGEST_ERROR = 200
@@ -34,6 +39,19 @@ LONGEST_ID = 256
 # Pixels of an image are no features to watch one by one.
 MOST_COLUMNS = 4096
 _MOST_LEARNED = 1024
+
+
+class Made(NamedTuple):
+    """The events of one exchange.
+
+    Attributes:
+        latency: None where nobody names the model.
+        lost: why the answer gives no predictions, though it should.
+    """
+
+    latency: Latency | None
+    predictions: list[Prediction] | tuple[()] = ()
+    lost: str | None = None
 
 
 class EventMaker:
@@ -58,30 +76,46 @@ class EventMaker:
         if len(self._learned) < _MOST_LEARNED:
             self._learned[names.model, names.version] = names.names
 
-    def make(
-        self, exchange: Exchange, decoded: DecodedExchange, *, whole: bool
-    ) -> tuple[Latency | None, list[Prediction]]:
-        """The events of one exchange; `whole`: `decoded` is all that the exchange says.
-
-        Raises:
-            UndecodableError: the answer does not give one prediction a row.
-        """
+    def make(self, exchange: Exchange, decoded: DecodedExchange) -> Made:
+        """The events of one exchange."""
         model = decoded.model or self._settings.model
         if model is None:
-            return None, []
+            return Made(None)
         rows, secrets = self._features(model, decoded)
         request_id = self._id(exchange, decoded, secrets)
         latency = self._latency(exchange, decoded, model, request_id, secrets)
-        if not whole or latency.error is not None or not _succeeded(exchange) or rows is None:
-            return latency, []
-        return latency, self._predictions(exchange, decoded, latency, rows, secrets)
+        if latency.error is not None or not _succeeded(exchange):
+            return Made(latency)
+        if decoded.lost is not None or rows is None:
+            return Made(latency, lost=decoded.lost)
+        try:
+            return Made(latency, self._predictions(exchange, decoded, latency, rows, secrets))
+        except UndecodableError as error:
+            return Made(latency, lost=error.reason)
 
     def latency_only(self, exchange: Exchange) -> Latency | None:
         """The latency event of an exchange that could not be read."""
         assert exchange.protocol is not None
         model, version = exchange.protocol.target(exchange.path)
-        decoded = DecodedExchange(model=model, version=version)
-        return self.make(exchange, decoded, whole=False)[0]
+        return self.make(exchange, DecodedExchange(model=model, version=version)).latency
+
+    def labels(self, exchange: Exchange, told: ReportedTruth) -> list[Label]:
+        """The labels that a client sent to its model server."""
+        model = told.model or self._settings.model or UNVERSIONED
+        earlier = DecodedExchange(names=told.names, inputs=told.inputs)
+        _, secrets = self._features(model, earlier)
+        unread = self._redactor.has_rules and told.inputs is None
+        if unread or not _succeeded(exchange) or any(secret in told.id for secret in secrets):
+            return []
+        truths = read_outputs({"": told.truths}, len(told.truths), self._model_settings(model))
+        ids = row_ids(told.id[:LONGEST_ID], len(truths))
+        return [
+            Label(id=row_id, ts=exchange.ended_at, label=truth.prediction)
+            for row_id, truth in zip(ids, truths, strict=True)
+            if row_id is not None
+            and truth.prediction is not None
+            and not any(secret in value_text(truth.prediction) for secret in secrets)
+        ]
 
     # ---- parts
 
@@ -89,13 +123,13 @@ class EventMaker:
         self, model: str, decoded: DecodedExchange
     ) -> tuple[list[dict[str, Value]] | None, list[str]]:
         if decoded.inputs is None:
-            return None, []
+            return None, list(decoded.private)
         names = self._names(model, decoded)
         rows = [dict(zip(names, row, strict=False)) for row in decoded.inputs]
         if self._redactor.is_idle:
-            return rows, []
+            return rows, list(decoded.private)
         kept: list[dict[str, Value]] = []
-        secrets: set[str] = set()
+        secrets = set(decoded.private)
         for row in rows:
             features, taken_out = self._redactor.features(row)
             kept.append(features)
@@ -119,7 +153,8 @@ class EventMaker:
 
     def _is_unread(self, decoded: DecodedExchange) -> bool:
         """Whether something is to be hidden whose values nobody could read."""
-        return self._redactor.has_rules and decoded.inputs is None
+        nothing = decoded.inputs is None or (decoded.inputs and not any(decoded.inputs))
+        return self._redactor.has_rules and bool(nothing)
 
     def _id(self, exchange: Exchange, decoded: DecodedExchange, secrets: list[str]) -> str | None:
         request_id = exchange_id(exchange, decoded.id)
@@ -142,13 +177,15 @@ class EventMaker:
         error = exchange.error
         if error is None and exchange.status is not None and exchange.status >= 500:
             error = "upstream_5xx"
+        error = error or decoded.failure
         may_tell = self._settings.errors.text and not self._is_unread(decoded)
         if error is not None and may_tell and decoded.error:
             text = self._redactor.scrub(decoded.error, secrets)
             error = f"{error}: {text}"[:LONGEST_ERROR]
         response = exchange.response
-        first = response.first_body
-        is_stream = _is_stream(response.header(b"content-type"))
+        first = decoded.first_token
+        if not decoded.streams_tokens and is_stream(response.header(b"content-type")):
+            first = response.first_body
         return Latency(
             model=model,
             version=decoded.version or self._settings.version or UNVERSIONED,
@@ -159,7 +196,9 @@ class EventMaker:
             request_bytes=exchange.request.size,
             response_bytes=response.size,
             error=error,
-            ttft_ms=(first - exchange.request.started) * 1000 if first and is_stream else None,
+            ttft_ms=None if first is None else (first - exchange.request.started) * 1000,
+            tokens_in=decoded.tokens_in,
+            tokens_out=decoded.tokens_out,
             id=request_id,
         )
 
@@ -216,8 +255,3 @@ def _numbered(width: int) -> tuple[str, ...]:
 
 def _succeeded(exchange: Exchange) -> bool:
     return exchange.status is not None and 200 <= exchange.status < 300
-
-
-def _is_stream(content_type: str | None) -> bool:
-    media = (content_type or "").partition(";")[0].strip().lower()
-    return media in ("text/event-stream", "application/x-ndjson", "application/jsonl")

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from inferwatch.events.canonical import value_text
 from inferwatch.events.prediction import FeatureValue
 from inferwatch.settings.models import ModelSettings
 from producers.sidecar.protocols.protocol import UndecodableError, Value
@@ -66,11 +67,23 @@ def read_outputs(
     prediction_name, scores_name = _roles(tuple(outputs))
     if prediction_name is None and scores_name is None:
         raise UndecodableError("no_outputs")
+    if prediction_name is None and _is_just_a_number(scores_name, outputs, model):
+        prediction_name, scores_name = scores_name, None
     predictions = [None] * rows if prediction_name is None else outputs[prediction_name]
     scores = [None] * rows if scores_name is None else outputs[scores_name]
     if len(predictions) != rows or len(scores) != rows:
         raise UndecodableError("rows_differ")
     return [_scored(p, s, model) for p, s in zip(predictions, scores, strict=True)]
+
+
+def _is_just_a_number(
+    name: str | None, outputs: Mapping[str, Sequence[Value]], model: ModelSettings
+) -> bool:
+    """Whether the only output, named like scores, is a value: a regression's, or nobody knows."""
+    if name is None or not {type(score) for score in outputs[name]} <= _NUMBERS:
+        return False
+    says_nothing = model.task is None and name.lower() in ("score", "scores")
+    return model.task == "regression" or says_nothing
 
 
 def _scored(prediction: Value, scores: Value, model: ModelSettings) -> Scored:
@@ -80,13 +93,20 @@ def _scored(prediction: Value, scores: Value, model: ModelSettings) -> Scored:
         # Several targets: the first one is watched.
         prediction = prediction[0] if prediction else None
     named = _by_class(scores, model.classes)
+    if model.task == "multiclass" and named.keys() == {""} and prediction is not None:
+        # One score of several classes is that of the class which was chosen.
+        named = {value_text(prediction): named[""]} if _is_plain(prediction) else {}
     if scores is None and model.task == "binary" and _is_probability(prediction):
         prediction, named = None, {"": prediction}
     if prediction is None:
         prediction = _best(named, model)
-    if not isinstance(prediction, (str, int, float, bool)):
+    if not _is_plain(prediction):
         raise UndecodableError("no_prediction")
     return Scored(prediction, named)
+
+
+def _is_plain(prediction: Value) -> bool:
+    return isinstance(prediction, (str, int, float, bool))
 
 
 def _is_probability(prediction: Value) -> bool:

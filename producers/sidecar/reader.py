@@ -23,7 +23,13 @@ from producers.counters import Counters
 from producers.sidecar.content import ContentError, unpack
 from producers.sidecar.events import EventMaker
 from producers.sidecar.exchange import Exchange, Message
-from producers.sidecar.protocols.protocol import Bodies, LearnedNames, UndecodableError
+from producers.sidecar.protocols.protocol import (
+    Bodies,
+    DecodedExchange,
+    LearnedNames,
+    ReportedTruth,
+    UndecodableError,
+)
 from producers.sink import Sink
 
 log = logging.getLogger("inferwatch.sidecar")
@@ -135,11 +141,13 @@ class Reader:
         latency: Latency | None = None
         try:
             decoded = protocol.decode(exchange, self._bodies(exchange))
-            if isinstance(decoded, LearnedNames):
-                self._maker.learn(decoded)
-                return
-            latency, predictions = self._maker.make(exchange, decoded, whole=True)
-            self._predictions += predictions
+            if isinstance(decoded, DecodedExchange):
+                latency, predictions, lost = self._maker.make(exchange, decoded)
+                self._predictions += predictions
+                if lost is not None:
+                    self._lose(exchange, lost)
+            else:
+                self._take_aside(exchange, decoded)
         except (UndecodableError, ContentError) as error:
             if protocol.is_inference:
                 self._lose(exchange, error.reason)
@@ -157,6 +165,15 @@ class Reader:
             self._latencies.append(latency)
             if latency.status is not None and latency.status < 300:
                 self._seen(latency)
+
+    def _take_aside(self, exchange: Exchange, told: LearnedNames | ReportedTruth) -> None:
+        """Take what an exchange says that is no inference."""
+        if isinstance(told, LearnedNames):
+            self._maker.learn(told)
+            return
+        labels = self._maker.labels(exchange, told)
+        if labels:
+            self._sink.publish(Kind.LABEL, labels)
 
     def _lose(self, exchange: Exchange, reason: str) -> None:
         """Count a payload that gives no prediction; what was lost for want of room is a hole."""

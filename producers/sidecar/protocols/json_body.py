@@ -58,8 +58,13 @@ def text_id(value: Any) -> str | None:
 def error_text(body: bytes | None) -> str | None:
     """The server's own words: `error`, `detail` or `message` of an object, else the plain text.
 
+    Of a list of mistakes (as pydantic writes them) only what is wrong and where: they quote what
+    was sent.
+
     >>> error_text(b'{"error": "no such model"}'), error_text(b"Internal Server Error")
     ('no such model', 'Internal Server Error')
+    >>> error_text(b'{"detail": [{"loc": ["body", "x"], "msg": "not a number", "input": "eve"}]}')
+    'body.x: not a number'
     """
     if not body:
         return None
@@ -68,8 +73,17 @@ def error_text(body: bytes | None) -> str | None:
     except UndecodableError:
         return body[:2048].decode("utf-8", "replace")
     if isinstance(value, dict):
-        for key in ("error", "detail", "message"):
-            if value.get(key):
-                value = value[key]
-                break
+        value = next(
+            (value[key] for key in ("error", "detail", "message") if value.get(key)), value
+        )
+    if isinstance(value, dict) and isinstance(value.get("message"), str):
+        value = value["message"]
+    if isinstance(value, list) and value and all(isinstance(v, dict) and "msg" in v for v in value):
+        return "; ".join(_mistake(v) for v in value)[:2048]
     return value if isinstance(value, str) else orjson.dumps(value, default=str)[:2048].decode()
+
+
+def _mistake(mistake: dict[str, Any]) -> str:
+    place = mistake.get("loc")
+    where = ".".join(map(str, place)) if isinstance(place, list) else ""
+    return f"{where}: {mistake['msg']}" if where else str(mistake["msg"])

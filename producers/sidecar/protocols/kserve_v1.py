@@ -13,10 +13,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from inferwatch.events.flatten import flatten
 from producers.sidecar.exchange import Exchange, Headers
 from producers.sidecar.protocols.json_body import error_text, read_json, read_object, text_id
 from producers.sidecar.protocols.protocol import Bodies, DecodedExchange, UndecodableError, Value
+from producers.sidecar.protocols.rows import (
+    Rows,
+    item,
+    outputs_of,
+    rows_of_columns,
+    rows_of_instances,
+)
 
 _PREDICT = re.compile(
     r"(?:^|/)v1/models/(?P<model>[^/]+?)(?:/(?:versions|labels)/(?P<version>[^/]+?))?"
@@ -74,86 +80,20 @@ def _envelope_id(body: bytes | None) -> str | None:
     return text_id(value.get("id")) if isinstance(value, dict) and "data" in value else None
 
 
-def _inputs(request: Mapping[str, Any]) -> tuple[list[str] | None, list[list[Value]]]:
-    for key in ("instances", "examples"):
+def _inputs(request: Mapping[str, Any]) -> Rows:
+    for key in ("instances", "examples", "inputs"):
         if isinstance(request.get(key), list):
-            return _named_rows(request[key])
+            return rows_of_instances(request[key])
     columns = request.get("inputs")
-    if isinstance(columns, list):
-        return _named_rows(columns)
     if isinstance(columns, dict) and columns:
-        return _transposed(columns)
+        return rows_of_columns(columns)
     raise UndecodableError("no_instances")
-
-
-def _named_rows(instances: Sequence[Any]) -> tuple[list[str] | None, list[list[Value]]]:
-    if not any(isinstance(row, dict) for row in instances):
-        return None, [_flat(row) if isinstance(row, list) else [row] for row in instances]
-    flat = [_without_binary(row) if isinstance(row, dict) else {} for row in instances]
-    names = list(dict.fromkeys(name for row in flat for name in row))
-    return names, [[row.get(name) for name in names] for row in flat]
-
-
-def _without_binary(row: Mapping[str, Any]) -> dict[str, Value]:
-    """The leaves of a row by dotted names; `{"b64": …}` marks binary data, no value to watch."""
-    leaves = flatten(row)
-    return {name: v for name, v in leaves.items() if name != "b64" and not name.endswith(".b64")}
-
-
-def _transposed(columns: Mapping[str, Any]) -> tuple[list[str] | None, list[list[Value]]]:
-    listed = {name: c if isinstance(c, list) else [c] for name, c in columns.items()}
-    count = max(len(column) for column in listed.values())
-    if any(len(column) != count for column in listed.values()):
-        raise UndecodableError("rows_differ")
-    rows: list[list[Value]] = [[] for _ in range(count)]
-    names: list[str] = []
-    for name, column in listed.items():
-        parts = [_flat(item) if isinstance(item, list) else [item] for item in column]
-        width = max(map(len, parts), default=0)
-        names.extend([name] if width == 1 else [f"{name}.{i}" for i in range(width)])
-        for row, part in zip(rows, parts, strict=True):
-            row.extend(part + [None] * (width - len(part)))
-    # One matrix alone has no names for its columns, as in V2.
-    is_matrix = len(listed) == 1 and any(
-        isinstance(item, list) for c in listed.values() for item in c
-    )
-    return (None if is_matrix else names), rows
 
 
 def _outputs(response: Mapping[str, Any]) -> dict[str, Sequence[Value]]:
     for key in ("result", "results"):
         if isinstance(response.get(key), list):
-            return {"": [_by_class(row) for row in response[key]]}
-    predictions = response.get("predictions", response.get("outputs"))
-    if isinstance(predictions, dict):
-        return {
-            name: [_item(row) for row in rows] if isinstance(rows, list) else [rows]
-            for name, rows in predictions.items()
-        }
-    if not isinstance(predictions, list):
+            return {"": [item(row) for row in response[key]]}
+    if "predictions" not in response and "outputs" not in response:
         raise UndecodableError("no_predictions")
-    if predictions and all(isinstance(row, dict) for row in predictions):
-        names = dict.fromkeys(name for row in predictions for name in row)
-        return {name: [_item(row.get(name)) for row in predictions] for name in names}
-    return {"": [_item(row) for row in predictions]}
-
-
-def _item(row: Any) -> Value:
-    if not isinstance(row, list):
-        return row
-    flat = _flat(row)
-    return flat[0] if len(flat) == 1 else flat
-
-
-def _by_class(row: Any) -> Value:
-    """`[["setosa", 0.9], …]` of a classification as scores by class."""
-    if isinstance(row, list) and row and all(isinstance(p, list) and len(p) == 2 for p in row):
-        return {str(name): score for name, score in row}
-    return _item(row)
-
-
-def _flat(row: list[Any]) -> list[Value]:
-    flat: list[Value] = []
-    for item in row:
-        flat.extend(_flat(item)) if isinstance(item, list) else flat.append(item)
-    return flat
+    return outputs_of(response)

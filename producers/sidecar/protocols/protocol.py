@@ -41,6 +41,12 @@ class DecodedExchange:
         outputs: by name (an unnamed one is ""), one item a row: a scalar, a list of scores, or
             scores by class.
         error: the server's own words about its failure.
+        failure: short class of a failure that the answer tells under a status of success.
+        lost: why the rows give no prediction, though the request could be read.
+        tokens_in, tokens_out: as the server counted them.
+        streams_tokens: whether `first_token` is known, or known to be absent.
+        first_token: monotonic seconds when the first piece of content came.
+        private: texts that must not be found in anything that is told.
     """
 
     model: str | None = None
@@ -50,6 +56,13 @@ class DecodedExchange:
     inputs: Sequence[Sequence[Value]] | None = None
     outputs: Mapping[str, Sequence[Value]] = field(default_factory=dict)
     error: str | None = None
+    failure: str | None = None
+    lost: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    streams_tokens: bool = False
+    first_token: float | None = None
+    private: Sequence[str] = ()
 
     @property
     def rows(self) -> int | None:
@@ -64,6 +77,26 @@ class LearnedNames:
     model: str
     version: str | None
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedTruth:
+    """What was right for an earlier request, as its client told the server.
+
+    Attributes:
+        id: of that request.
+        truths: one item a row, as in `DecodedExchange.outputs`.
+        names, inputs: the earlier request, where it is told once more.
+    """
+
+    model: str | None
+    id: str
+    truths: Sequence[Value]
+    names: Sequence[str] | None = None
+    inputs: Sequence[Sequence[Value]] | None = None
+
+
+Decoded = DecodedExchange | LearnedNames | ReportedTruth
 
 
 @runtime_checkable
@@ -86,7 +119,7 @@ class WireProtocol(Protocol):
     def target(self, path: str) -> tuple[str | None, str | None]:
         """Model and version that the path names."""
 
-    def decode(self, exchange: Exchange, bodies: Bodies) -> DecodedExchange | LearnedNames:
+    def decode(self, exchange: Exchange, bodies: Bodies) -> Decoded:
         """What it says.
 
         Raises:

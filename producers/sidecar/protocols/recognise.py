@@ -9,10 +9,24 @@ from inferwatch.settings.sidecar import SidecarSettings
 from producers.sidecar.exchange import Exchange
 from producers.sidecar.protocols import undecoded
 from producers.sidecar.protocols.kserve_v1 import KServeV1
+from producers.sidecar.protocols.mlflow import MLflow
 from producers.sidecar.protocols.open_inference_v2 import OpenInferenceV2, OpenInferenceV2Metadata
 from producers.sidecar.protocols.protocol import WireProtocol
+from producers.sidecar.protocols.sagemaker import SageMaker
+from producers.sidecar.protocols.seldon_v1 import SeldonFeedback, SeldonV1
+from producers.sidecar.protocols.torchserve import TorchServe
 
-DECODED: tuple[WireProtocol, ...] = (OpenInferenceV2(), KServeV1(), OpenInferenceV2Metadata())
+_UNMISTAKABLE: tuple[WireProtocol, ...] = (
+    OpenInferenceV2(),
+    KServeV1(),
+    OpenInferenceV2Metadata(),
+    SeldonV1(),
+    SeldonFeedback(),
+    TorchServe(),
+)
+# Two protocols share a path: the headers tell them apart, or the config does.
+_TOLD_APART: tuple[WireProtocol, ...] = (SageMaker(is_told=True), MLflow(header=None))
+_CONFIGURED: tuple[WireProtocol, ...] = (SageMaker(), MLflow())
 
 
 def recogniser(settings: SidecarSettings) -> Callable[[Exchange], WireProtocol | None]:
@@ -24,8 +38,9 @@ def recogniser(settings: SidecarSettings) -> Callable[[Exchange], WireProtocol |
     >>> recognise(Exchange(method="POST", target="/v2/models/m/infer")) is None
     True
     """
-    known: list[WireProtocol] = [*DECODED, *undecoded.ALL]
+    known: list[WireProtocol] = [*_UNMISTAKABLE, *_TOLD_APART, *undecoded.ALL]
     if settings.protocol != "auto":
+        known = [*_UNMISTAKABLE, *_CONFIGURED, *undecoded.ALL]
         known = [protocol for protocol in known if protocol.name == settings.protocol]
     routes: list[WireProtocol] = [
         undecoded.UndecodedProtocol("json", re.escape(route.path)) for route in settings.routes

@@ -16,8 +16,8 @@ from producers.sidecar.protocols.protocol import Bodies, DecodedExchange
 class UndecodedProtocol:
     """One such protocol.
 
-    >>> TORCHSERVE.target("/predictions/densenet/2")
-    ('densenet', '2')
+    >>> UndecodedProtocol("x", "/predict/(?P<model>[^/]+)").target("/predict/a")
+    ('a', None)
     """
 
     reads_bodies = False
@@ -48,15 +48,7 @@ class UndecodedProtocol:
         return DecodedExchange(model=model, version=version)
 
 
-MLFLOW = UndecodedProtocol("mlflow", r"/invocations")
-SAGEMAKER = UndecodedProtocol("sagemaker", r"/invocations|/models/(?P<model>[^/]+)/invoke")
-SELDON_V1 = UndecodedProtocol(
-    "seldon-v1", r"(?:/seldon/[^/]+/(?P<model>[^/]+))?/api/v(?:0\.1|1\.0)/predictions"
-)
-TORCHSERVE = UndecodedProtocol(
-    "torchserve", r"/predictions/(?P<model>[^/]+)(?:/(?P<version>[^/]+))?"
-)
 OPENAI = UndecodedProtocol(
     "openai", r"(?:/[^/]+)*/v1/(?:chat/completions|completions|embeddings|responses)"
 )
-ALL = (SAGEMAKER, MLFLOW, SELDON_V1, TORCHSERVE, OPENAI)
+ALL = (OPENAI,)
