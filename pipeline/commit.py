@@ -131,6 +131,7 @@ class PartitionOwner:
         """Own this partition; nothing is loaded before the first record, or 3 s without one."""
         self.source = source
         self.last_record_at = around.now_ms()
+        self._behind_since: int | None = None
         self.looked_up = ""
         self._closed = False
         self._decoder = decoder
@@ -175,10 +176,16 @@ class PartitionOwner:
         self._room.set()
 
     def stalled_s(self, end: int) -> float:
-        """Seconds without a record although the log goes on to `end`; 0 where all is delivered."""
+        """Seconds since the log first went on, to `end` now, and no record came; asked every beat.
+
+        A quiet partition has no stall when a record is written at last: it is on its way.
+        """
+        now = self._around.now_ms()
         if self._position < 0 or self._position >= end or self._inbox:
-            return 0.0
-        return (self._around.now_ms() - self.last_record_at) / 1000
+            self._behind_since = None
+        elif self._behind_since is None or self._behind_since < self.last_record_at:
+            self._behind_since = now
+        return 0.0 if self._behind_since is None else (now - self._behind_since) / 1000
 
     def reach(self, end: int) -> None:
         """Read on to `end` from the log: what lies there is not delivered."""
