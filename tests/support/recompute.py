@@ -5,7 +5,7 @@ kills; whatever a live run was through, its highest revisions must say the same.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -129,13 +129,16 @@ def highest(windows: Iterable[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str
     return best
 
 
-def differences(got: Any, want: Any, path: str = "") -> list[str]:
-    """Where two results differ: counts exactly, floats by more than 1e-9 relative."""
+def differences(got: Any, want: Any, path: str = "", *, but: Container[str] = ARRIVAL) -> list[str]:
+    """Where two results differ: counts exactly, floats by more than 1e-9 relative.
+
+    Fields named in `but` are not compared.
+    """
     if isinstance(got, dict) and isinstance(want, dict):
         return [
             line
             for key in sorted(got.keys() | want.keys())
-            if not (path == "" and key in ARRIVAL)
+            if not (path == "" and key in but)
             for line in differences(got.get(key), want.get(key), f"{path}.{key}".lstrip("."))
         ]
     if isinstance(got, list) and isinstance(want, list) and len(got) == len(want):
