@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from inferwatch.json_path import JsonPath
 from inferwatch.settings.section import Remark, Section, SectionError
 from inferwatch.settings.types import (
     Address,
@@ -96,6 +97,15 @@ def _parse_pid(value: Any) -> int | None:
     return int(text)
 
 
+def _parse_path(value: Any) -> str:
+    return JsonPath.parse(scalar_text(value, "a path ($.features)")).text
+
+
+Path = Annotated[
+    str,
+    BeforeValidator(_parse_path),
+    WithJsonSchema({"type": "string", "examples": ["$.features"]}),
+]
 Upstream = Annotated[str, BeforeValidator(parse_upstream), WithJsonSchema({"type": "string"})]
 SegmentSource = Annotated[
     str,
@@ -113,14 +123,14 @@ class RouteSettings(Section):
 
     path: Annotated[Text, Field(pattern="^/")]
     """The path of the requests, such as /predict."""
-    inputs: Text | None = None
-    """Where the features stand in the request, such as $.features."""
-    outputs: Text | None = None
+    inputs: Path | None = None
+    """Where the features stand in the request, such as $.features or $.rows[*].x."""
+    outputs: Path | None = None
     """Where the prediction stands in the response, such as $.label."""
-    scores: Text | None = None
+    scores: Path | None = None
     """Where the scores stand in the response, such as $.proba."""
-    id: Text | None = None
-    """Where the id stands in the request, such as $.id."""
+    id: Path | None = None
+    """Where the id stands in the request, else in the response, such as $.id."""
 
 
 class SidecarFeatureSettings(Section):
@@ -258,8 +268,7 @@ class SidecarSettings(Section):
         """Keys that this version reads but does not follow, and hashes that can be guessed."""
         if self.spool is not None:
             yield Remark(("spool",), "not used yet: events wait in memory, up to `queue`")
-        for index, route in enumerate(self.routes):
-            if route.inputs or route.outputs:
-                yield Remark(("routes", index), "payloads are not read yet: latency events only")
+        if self.protocol == "json" and not self.routes:
+            yield Remark(("protocol",), "json without `routes`: no request is taken for inference")
         if self.features.hash and self.features.hash_key is None:
             yield Remark(("features", "hash"), "without `hash_key` a hash can be guessed")

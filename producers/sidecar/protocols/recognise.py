@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from inferwatch.settings.sidecar import SidecarSettings
 from producers.sidecar.exchange import Exchange
 from producers.sidecar.protocols import undecoded
+from producers.sidecar.protocols.free_json import FreeJson
 from producers.sidecar.protocols.kserve_v1 import KServeV1
 from producers.sidecar.protocols.mlflow import MLflow
 from producers.sidecar.protocols.open_inference_v2 import OpenInferenceV2, OpenInferenceV2Metadata
@@ -42,9 +42,8 @@ def recogniser(settings: SidecarSettings) -> Callable[[Exchange], WireProtocol |
     if settings.protocol != "auto":
         known = [*_UNMISTAKABLE, *_CONFIGURED, *undecoded.ALL]
         known = [protocol for protocol in known if protocol.name == settings.protocol]
-    routes: list[WireProtocol] = [
-        undecoded.UndecodedProtocol("json", re.escape(route.path)) for route in settings.routes
-    ]
+    width = len(settings.features.names)
+    routes: list[WireProtocol] = [FreeJson(route, width) for route in settings.routes]
     known = routes + known
 
     def recognise(exchange: Exchange) -> WireProtocol | None:

@@ -15,7 +15,27 @@ CAPTURES = Path(__file__).parents[2] / "captures"
 FILES = sorted(CAPTURES.glob("*/*.json"))
 # Which output of a capture is the prediction; the others hold scores.
 PREDICTIONS = ("predict", "label", "predicted_label", "classes", "output")
-SIDECAR = {"model": "configured"}
+SIDECAR = {
+    "model": "configured",
+    "routes": [
+        {"path": "/classify", "inputs": "$.input_data", "outputs": "$"},
+        {
+            "path": "/classify_one",
+            "inputs": "$.flower",
+            "outputs": "$.label",
+            "scores": "$.probabilities",
+        },
+        {"path": "/talk", "inputs": "$.prompt", "outputs": "$"},
+        {
+            "path": "/predict",
+            "inputs": "$.features",
+            "outputs": "$.label",
+            "scores": "$.probabilities",
+            "id": "$.id",
+        },
+        {"path": "/iris", "inputs": "$.rows", "outputs": "$.labels", "scores": "$.scores"},
+    ],
+}
 # Ids that a server makes up: the captures state only those that a client can rely on.
 ID_HEADERS = ("x-request-id", "x-bentoml-request-id")
 
@@ -149,15 +169,18 @@ def check_predictions(rows, expect, request_id):
     else:
         assert len(set(ids)) == len(rows)
         assert all(i.startswith(request_id) for i in ids)
-    inputs = expect["inputs"]
-    if inputs is not None and not isinstance(inputs[0], dict):
+    inputs, outputs = expect["inputs"], expect["outputs"]
+    if isinstance(outputs, str):
+        assert [row["prediction"] for row in rows] == [outputs]
+    if isinstance(inputs, str):
+        assert [row["features.prompt"] for row in rows] == [inputs]
+    elif inputs is not None and not isinstance(inputs[0], dict):
         for row, features in zip(rows, inputs, strict=True):
             values = features if isinstance(features, list) else [features]
             names = expect["feature_names"] or [f"f{i}" for i in range(len(values))]
             if not isinstance(features, list):
                 names = ["prompt"]  # a vector is a column, and the captured ones have this name
             assert [row[f"features.{name}"] for name in names] == pytest.approx(values)
-    outputs = expect["outputs"]
     if isinstance(outputs, dict):
         name = next((n for n in PREDICTIONS if n in outputs), None)
         outputs = outputs.get(name)
