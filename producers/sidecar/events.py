@@ -123,13 +123,13 @@ class EventMaker:
         self, model: str, decoded: DecodedExchange
     ) -> tuple[list[dict[str, Value]] | None, list[str]]:
         if decoded.inputs is None:
-            return None, list(decoded.private)
+            return None, []
         names = self._names(model, decoded)
         rows = [dict(zip(names, row, strict=False)) for row in decoded.inputs]
         if self._redactor.is_idle:
-            return rows, list(decoded.private)
+            return rows, []
         kept: list[dict[str, Value]] = []
-        secrets = set(decoded.private)
+        secrets: set[str] = set()
         for row in rows:
             features, taken_out = self._redactor.features(row)
             kept.append(features)
@@ -180,7 +180,7 @@ class EventMaker:
         error = error or decoded.failure
         may_tell = self._settings.errors.text and not self._is_unread(decoded)
         if error is not None and may_tell and decoded.error:
-            text = self._redactor.scrub(decoded.error, secrets)
+            text = self._redactor.scrub(decoded.error, [*decoded.private, *secrets])
             error = f"{error}: {text}"[:LONGEST_ERROR]
         response = exchange.response
         first = decoded.first_token

@@ -29,6 +29,7 @@ class Message:
 
     Attributes:
         body: the pieces that were kept, still content-encoded, free of chunk framing.
+        arrivals: monotonic seconds at which each of these pieces came.
         size: bytes of the whole body, also of what was not kept.
         kept: bytes that `body` holds of the budget.
         cut: why the copy is not whole (`oversized`, `queue_full`, `not_read`), None when it is.
@@ -39,6 +40,7 @@ class Message:
 
     headers: Headers = field(default_factory=list)
     body: list[bytes] = field(default_factory=list)
+    arrivals: list[float] = field(default_factory=list)
     size: int = 0
     kept: int = 0
     cut: str | None = None
@@ -47,6 +49,18 @@ class Message:
     first_body: float | None = None
     complete: bool = False
     _by_name: dict[bytes, bytes] | None = None
+
+    def arrived_at(self, offset: int) -> float | None:
+        """When the byte before that offset of the body came, None where it was not kept.
+
+        >>> Message(body=[b"ab", b"c"], arrivals=[1.0, 2.0]).arrived_at(3)
+        2.0
+        """
+        for piece, arrival in zip(self.body, self.arrivals, strict=True):
+            offset -= len(piece)
+            if offset <= 0:
+                return arrival
+        return None
 
     def header(self, name: bytes) -> str | None:
         """The first header of that name (given in lower case), None when there is none.

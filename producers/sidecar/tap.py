@@ -182,12 +182,14 @@ class Tap:
         else:
             message.kept += cost
             message.body.append(piece)
+            message.arrivals.append(self.now)
 
     def forget_body(self, message: Message) -> None:
         """Give back what is held of a body."""
         self._rules.budget.give(message.kept)
         message.kept = 0
         message.body.clear()
+        message.arrivals.clear()
 
     def response_ended(self) -> None:
         """The answer to the oldest request is whole."""

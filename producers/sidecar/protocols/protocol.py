@@ -46,7 +46,7 @@ class DecodedExchange:
         tokens_in, tokens_out: as the server counted them.
         streams_tokens: whether `first_token` is known, or known to be absent.
         first_token: monotonic seconds when the first piece of content came.
-        private: texts that must not be found in anything that is told.
+        private: texts that must not be found in `error`.
     """
 
     model: str | None = None

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from inferwatch.settings.sidecar import SidecarSettings
 from producers.sidecar.exchange import Exchange
-from producers.sidecar.protocols import undecoded
 from producers.sidecar.protocols.free_json import FreeJson
 from producers.sidecar.protocols.kserve_v1 import KServeV1
 from producers.sidecar.protocols.mlflow import MLflow
 from producers.sidecar.protocols.open_inference_v2 import OpenInferenceV2, OpenInferenceV2Metadata
+from producers.sidecar.protocols.openai import OpenAI
 from producers.sidecar.protocols.protocol import WireProtocol
 from producers.sidecar.protocols.sagemaker import SageMaker
 from producers.sidecar.protocols.seldon_v1 import SeldonFeedback, SeldonV1
@@ -23,6 +23,7 @@ _UNMISTAKABLE: tuple[WireProtocol, ...] = (
     SeldonV1(),
     SeldonFeedback(),
     TorchServe(),
+    OpenAI(),
 )
 # Two protocols share a path: the headers tell them apart, or the config does.
 _TOLD_APART: tuple[WireProtocol, ...] = (SageMaker(is_told=True), MLflow(header=None))
@@ -38,9 +39,9 @@ def recogniser(settings: SidecarSettings) -> Callable[[Exchange], WireProtocol |
     >>> recognise(Exchange(method="POST", target="/v2/models/m/infer")) is None
     True
     """
-    known: list[WireProtocol] = [*_UNMISTAKABLE, *_TOLD_APART, *undecoded.ALL]
+    known: list[WireProtocol] = [*_UNMISTAKABLE, *_TOLD_APART]
     if settings.protocol != "auto":
-        known = [*_UNMISTAKABLE, *_CONFIGURED, *undecoded.ALL]
+        known = [*_UNMISTAKABLE, *_CONFIGURED]
         known = [protocol for protocol in known if protocol.name == settings.protocol]
     width = len(settings.features.names)
     routes: list[WireProtocol] = [FreeJson(route, width) for route in settings.routes]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def wire(half, first_line):
     names = {name.lower() for name, _ in half["headers"]}
     if "transfer-encoding" in names:
         pieces, at = [], 0
-        for size in half["chunks"]:
+        for size in half.get("chunks") or [len(body)]:
             pieces.append(b"%x\r\n%s\r\n" % (size, body[at : at + size]))
             at += size
         return head + b"".join(pieces) + b"0\r\n\r\n"
@@ -132,8 +133,10 @@ def test_capture(path, replay):
         return
     (latency,) = latencies
     check_latency(latency, capture, len(body_of(capture["request"])))
-    if capture["response"]["status"] >= 300:
+    if capture["response"]["status"] >= 300 or latency["error"] is not None:
         assert predictions == []
+    elif capture["protocol"].startswith("openai"):
+        check_shape(predictions, capture, latency)
     else:
         check_predictions(predictions, expect, latency["id"])
 
@@ -144,7 +147,8 @@ def check_latency(row, capture, request_bytes):
     assert row["model"] == (expect["model"] or SIDECAR["model"])
     assert row["version"] == (expect["version"] or "unversioned")
     assert row["status"] == status
-    assert (row["error"] is not None) == (status >= 500)
+    is_whole = expect.get("complete", True)
+    assert (row["error"] is not None) == (status >= 500 or not is_whole)
     assert row["id"] in possible_ids(capture)
     if "note" not in expect or "NaN" not in expect["note"]:
         assert row["rows"] == expect["rows"]
@@ -158,7 +162,24 @@ def possible_ids(capture):
         return [capture["expect"]["request_id"]]
     headers = dict(capture["response"]["headers"])
     named = [value for name, value in headers.items() if name.lower() in ID_HEADERS]
-    return named or [None]
+    told = set(re.findall(r'"id":\s*"(chatcmpl-[^"]+)"', capture["response"].get("body") or ""))
+    return named + list(told if len(told) == 1 else ()) or [None]
+
+
+def check_shape(rows, capture, latency):
+    """Of an answer in words only its counts are told, and how it ended."""
+    expect = capture["expect"]
+    assert len(rows) == expect["rows"]
+    usage = expect.get("usage") or {}
+    assert latency["tokens_in"] == usage.get("prompt_tokens", latency["tokens_in"])
+    assert latency["tokens_out"] == usage.get("completion_tokens", latency["tokens_out"])
+    assert (latency["ttft_ms"] is not None) == expect["stream"]
+    assert all(row["prediction"] in ("stop", "tool_calls", 8) for row in rows)
+    for text in (*TEXTS, *(c["content"] for c in expect["inputs"] or () if isinstance(c, dict))):
+        assert text not in repr(rows) + repr(latency)
+
+
+TEXTS = ("How can I help", "You said", "Porto", "get_weather", "REDACT-ME")
 
 
 def check_predictions(rows, expect, request_id):
