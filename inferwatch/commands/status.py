@@ -32,11 +32,13 @@ def _print(status: SystemStatus) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    console.print(f"{status.workers} workers, {status.lag} records to go")
+    # Sentences are left in one piece: what is printed may be searched, line by line.
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{_many(status.workers, 'worker')}, {_many(status.lag, 'record')} to go")
     unowned = [p for p in status.partitions if p.worker is None]
     if unowned:
         names = ", ".join(f"{p.topic}:{p.partition}" for p in unowned[:8])
+        names += ", …" if len(unowned) > 8 else ""
         console.print(
             f"no worker owns {len(unowned)} of {len(status.partitions)} partitions ({names}); "
             "start one with: inferwatch worker -c FILE"
@@ -59,9 +61,13 @@ def _print(status: SystemStatus) -> None:
                 f"{part.topic}:{part.partition}: {part.too_late} too late; "
                 f"rejected: {reasons or 'none'}"
             )
-    console.print(f"{len(status.firing)} incidents fire")
+    console.print(f"{_many(len(status.firing), 'incident')} firing")
     for alert in status.firing:
-        console.print(f"  {alert.severity} {alert.incident}: {alert.summary}", markup=False)
+        console.print(f"  {alert.severity} {alert.incident}: {alert.summary}")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _time(ms: int | None) -> str:
