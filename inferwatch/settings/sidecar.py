@@ -36,6 +36,15 @@ Protocol = Literal[
     "json",
 ]
 
+ID_HEADERS = (
+    "x-request-id",
+    "x-amzn-sagemaker-inference-id",
+    "seldon-puid",
+    "ce-id",
+    "x-bentoml-request-id",
+)
+"""Headers that name a request, the first one that is there counts."""
+
 SEGMENT_SOURCES = ("header", "query", "feature", "value")
 _SEGMENT = re.compile(rf"({'|'.join(SEGMENT_SOURCES)}):(.+)")
 _LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|localhost")
@@ -156,10 +165,10 @@ class ErrorTextSettings(Section):
 
 
 class HeaderSettings(Section):
-    """Headers in events: there are none but ids and the `segments` that name one."""
+    """Which headers may be told."""
 
     allow: Names = ("x-request-id",)
-    """Names of headers that may be told where a protocol tells headers."""
+    """Names of headers. Events hold none but ids, and what `segments` take from one."""
 
 
 class SampleSettings(Section):
@@ -268,6 +277,12 @@ class SidecarSettings(Section):
         """Keys that this version reads but does not follow, and hashes that can be guessed."""
         if self.spool is not None:
             yield Remark(("spool",), "not used yet: events wait in memory, up to `queue`")
+        for index, name in enumerate(self.headers.allow):
+            if name.lower() not in ID_HEADERS:
+                yield Remark(
+                    ("headers", "allow", index),
+                    f"no event holds a header; `segments: {{key: header:{name}}}` tells it",
+                )
         if self.protocol == "json" and not self.routes:
             yield Remark(("protocol",), "json without `routes`: no request is taken for inference")
         if self.features.hash and self.features.hash_key is None:

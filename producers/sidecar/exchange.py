@@ -32,6 +32,8 @@ class Message:
         arrivals: monotonic seconds at which each of these pieces came.
         size: bytes of the whole body, also of what was not kept.
         kept: bytes that `body` holds of the budget.
+        ends_after: of a stream that is too long to keep, how many pieces of its beginning are kept;
+            the others are its end. None while everything is kept.
         cut: why the copy is not whole (`oversized`, `queue_full`, `not_read`), None when it is.
         started, ended: monotonic seconds of its first and last byte.
         first_body: monotonic seconds of its first body byte.
@@ -43,6 +45,7 @@ class Message:
     arrivals: list[float] = field(default_factory=list)
     size: int = 0
     kept: int = 0
+    ends_after: int | None = None
     cut: str | None = None
     started: float = 0.0
     ended: float = 0.0

@@ -10,17 +10,12 @@ import os
 import re
 import time
 
+from inferwatch.settings.sidecar import ID_HEADERS
 from producers.sidecar.exchange import Exchange
 from producers.sidecar.protocols.json_body import read_json, text_id
 from producers.sidecar.protocols.protocol import UndecodableError
 
-ID_HEADERS = (
-    b"x-request-id",
-    b"x-amzn-sagemaker-inference-id",
-    b"seldon-puid",
-    b"ce-id",
-    b"x-bentoml-request-id",
-)
+_ID_HEADERS = tuple(name.encode() for name in ID_HEADERS)
 
 # Parsed on the request path, and only with `mint_ids`: so only what is parsed in microseconds.
 _SMALL = 64 * 1024
@@ -36,7 +31,7 @@ def header_id(exchange: Exchange) -> str | None:
     'abc'
     """
     for message in (exchange.request, exchange.response):
-        for name in ID_HEADERS:
+        for name in _ID_HEADERS:
             value = message.header(name)
             if value:
                 return value

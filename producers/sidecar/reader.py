@@ -71,6 +71,7 @@ class Reader:
         self._latencies: list[Latency] = []
         self._predictions: list[Prediction] = []
         self._read_bytes = 0
+        self._trouble: str | None = None
         self._queue: deque[Exchange] = deque()
         self._wake = Event()
         self._closing = False
@@ -139,6 +140,7 @@ class Reader:
         assert protocol is not None
         self._exchanges(protocol.name).value += 1
         latency: Latency | None = None
+        self._trouble = None
         try:
             decoded = protocol.decode(exchange, self._bodies(exchange))
             if isinstance(decoded, DecodedExchange):
@@ -148,7 +150,7 @@ class Reader:
                     self._lose(exchange, lost)
             else:
                 self._take_aside(exchange, decoded)
-        except (UndecodableError, ContentError) as error:
+        except UndecodableError as error:
             if protocol.is_inference:
                 self._lose(exchange, error.reason)
         except Exception as error:
@@ -161,7 +163,9 @@ class Reader:
             return
         if latency is None:
             latency = self._maker.latency_only(exchange)
-        if latency is not None:
+        if latency is None:
+            self._counters.add("payloads_dropped_total", reason="no_model")
+        else:
             self._latencies.append(latency)
             if latency.status is not None and latency.status < 300:
                 self._seen(latency)
@@ -178,8 +182,8 @@ class Reader:
     def _lose(self, exchange: Exchange, reason: str) -> None:
         """Count a payload that gives no prediction; what was lost for want of room is a hole."""
         cuts = [m.cut for m in (exchange.request, exchange.response) if m.cut in _LOST]
-        if reason == "no_body" and cuts:
-            reason = cuts[0] or reason
+        if reason == "no_body":
+            reason = next(iter(cuts), None) or self._trouble or reason
         self._counters.add("payloads_dropped_total", reason=reason)
         if reason in _LOST and exchange.status is not None and exchange.status < 300:
             # How many rows it held is not known: at least one.
@@ -192,4 +196,9 @@ class Reader:
         if message.cut is not None or not message.complete:
             return None
         body = message.body[0] if len(message.body) == 1 else b"".join(message.body)
-        return unpack(body, message.header(b"content-encoding"), self._body_limit)
+        try:
+            return unpack(body, message.header(b"content-encoding"), self._body_limit)
+        except ContentError as error:
+            # The other half may still say which model this was.
+            self._trouble = error.reason
+            return None

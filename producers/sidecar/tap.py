@@ -20,9 +20,12 @@ from producers.counters import Count, Counters
 from producers.sidecar.exchange import Exchange, Message
 from producers.sidecar.http1 import NotHttpError, RequestReader, ResponseReader, Tunnel
 from producers.sidecar.protocols.protocol import WireProtocol
+from producers.sidecar.streams import media_type
 
 # What a piece of a body costs beside its bytes, roughly: a stream of tiny chunks must be bounded.
 PIECE_OVERHEAD = 64
+# What is kept of either end of a stream that is too long to keep.
+END_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +169,15 @@ class Tap:
     def keep(self, exchange: Exchange, message: Message, piece: bytes) -> None:
         """Keep a piece of a body, within the bounds."""
         message.size += len(piece)
-        if message.cut is not None:
+        if message.cut is not None and message.ends_after is None:
             return
         protocol = exchange.protocol
         if protocol is None or not protocol.reads_bodies:
             message.cut = "not_read"
             return
         cost = len(piece) + PIECE_OVERHEAD
-        if message.size > self._rules.body_limit:
+        is_too_large = message.size > self._rules.body_limit
+        if is_too_large and not (message is exchange.response and _is_event_stream(message)):
             self.forget_body(message)
             message.cut = "oversized"
         elif not self._rules.budget.take(cost, reserve=self._rules.reserve):
@@ -183,11 +187,16 @@ class Tap:
             message.kept += cost
             message.body.append(piece)
             message.arrivals.append(self.now)
+            if is_too_large:
+                message.cut = "oversized"
+                if message.kept > 4 * END_BYTES:
+                    # Seldom, so that a long stream of small pieces is not gone through for each.
+                    self._rules.budget.give(forget_middle(message))
 
     def forget_body(self, message: Message) -> None:
         """Give back what is held of a body."""
         self._rules.budget.give(message.kept)
-        message.kept = 0
+        message.kept, message.ends_after = 0, None
         message.body.clear()
         message.arrivals.clear()
 
@@ -258,6 +267,37 @@ class Tap:
         if exchange.minted is None:
             return None
         return f"X-Inference-Id: {exchange.minted}\r\n".encode()
+
+
+def forget_middle(message: Message) -> int:
+    """Keep only the beginning and the end of a body; the bytes that this gives back.
+
+    A stream of tokens has its first token in the one, and the counts and the reason in the other.
+
+    >>> message = Message(body=[bytes(END_BYTES)] * 4, arrivals=[0.0] * 4)
+    >>> forget_middle(message) == 2 * (END_BYTES + PIECE_OVERHEAD), len(message.body)
+    (True, 2)
+    """
+    first = message.ends_after
+    if first is None:
+        first, size = 0, 0
+        while size < END_BYTES and first < len(message.body):
+            size += len(message.body[first])
+            first += 1
+        message.ends_after = first
+    last, size = len(message.body) - 1, 0
+    while last >= first and size < END_BYTES:
+        size += len(message.body[last])
+        last -= 1
+    freed = sum(len(piece) + PIECE_OVERHEAD for piece in message.body[first : last + 1])
+    del message.body[first : last + 1]
+    del message.arrivals[first : last + 1]
+    message.kept -= freed
+    return freed
+
+
+def _is_event_stream(message: Message) -> bool:
+    return media_type(message.header(b"content-type")) == "text/event-stream"
 
 
 def _lines(data: bytes) -> list[bytes]:

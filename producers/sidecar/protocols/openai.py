@@ -90,8 +90,6 @@ class OpenAI:
         if answer.error is not None:
             decoded.failure = "stream_error" if is_stream else "upstream_error"
             decoded.error = answer.error
-        elif is_stream and answer.is_cut_short:
-            decoded.failure = "upstream_truncated"
         if decoded.error is not None:
             decoded.private = _private(request)
         rows = decoded.rows
@@ -102,15 +100,19 @@ class OpenAI:
     def _read_stream(
         self, exchange: Exchange, bodies: Bodies, decoded: DecodedExchange, answer: Answer
     ) -> None:
-        """Read what came of a stream, also of one that was cut."""
+        """Read what came of a stream: also of one that was cut, or whose ends alone were kept."""
         response = exchange.response
+        is_packed = response.header(b"content-encoding") is not None
         body = bodies.response
-        if body is None and response.header(b"content-encoding") is None:
-            body = b"".join(response.body)
-        decoded.streams_tokens = response.header(b"content-encoding") is None
-        for data, end in server_sent(body or b""):
-            if answer.take_data(data) and decoded.first_token is None:
+        if body is None and (is_packed or not response.body):
+            decoded.lost = decoded.lost or "no_body"
+            return
+        for data, end in server_sent(b"".join(response.body) if body is None else body):
+            if answer.take_data(data) and decoded.first_token is None and not is_packed:
                 decoded.first_token = response.arrived_at(end)
+        decoded.streams_tokens = not is_packed
+        if answer.is_cut_short:
+            decoded.failure = "upstream_truncated"
 
 
 def _read_request(request: Mapping[str, Any], decoded: DecodedExchange) -> None:

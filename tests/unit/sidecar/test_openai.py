@@ -1,10 +1,12 @@
 """OpenAI-compatible servers: what is counted, what is timed, and that no word is told."""
 
+import gzip
 import json
 import time
 
 import pytest
 from decoding_rig import decode
+from eventually import eventually
 from sidecar_rig import post, read_exactly, read_request, rig
 
 from inferwatch.events.kinds import Kind
@@ -175,3 +177,43 @@ def test_the_words_of_an_error_do_not_quote_what_was_asked():
         running.exchange(post("/v1/chat/completions", json.dumps(CHAT).encode()), len(answered))
         (row,) = running.wait_for(Kind.LATENCY)
     assert row["error"] == "upstream_5xx: cannot answer [redacted]"
+
+
+def stream_through(body, *headers, **sidecar):
+    head = f"HTTP/1.1 200 OK\r\n{SSE}\r\n" + "".join(f"{h}\r\n" for h in headers)
+    answered = head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    def script(connection):
+        read_request(connection)
+        connection.sendall(answered)
+
+    with rig(script, **sidecar) as running:
+        asked = post("/v1/chat/completions", json.dumps(CHAT).encode())
+        assert running.exchange(asked, len(answered)) == answered
+        (row,) = running.wait_for(Kind.LATENCY)
+        predictions = running.broker.rows(Kind.PREDICTION)
+        # Nothing waits any more: what was kept has been given back.
+        eventually(lambda: running.sidecar.publisher.pending_rows == 0)
+        eventually(lambda: "queue_bytes 0" in running.sidecar.counters.prometheus())
+        dropped = running.sidecar.counters.total("payloads_dropped_total")
+    return row, predictions, dropped
+
+
+def test_of_a_stream_that_is_too_long_the_two_ends_are_read():
+    many = [chunk(content="word " * 50)] * 9000
+    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 9000}}
+    row, _, _ = stream_through(sse(*many, END, usage, "[DONE]"))
+    assert row["response_bytes"] > 2**20
+    assert (row["error"], row["tokens_out"], row["id"]) == (None, 9000, "c-1")
+    assert row["ttft_ms"] is not None
+
+
+def test_a_packed_stream_is_counted_too():
+    body = gzip.compress(sse(chunk(content="Hi"), END, "[DONE]"))
+    row, _, _ = stream_through(body, "Content-Encoding: gzip")
+    assert (row["error"], row["id"]) == (None, "c-1")
+
+
+def test_a_stream_in_an_unknown_packing_keeps_its_latency_event():
+    row, predictions, dropped = stream_through(b"??", "Content-Encoding: snappy")
+    assert (row["model"], row["error"], predictions, dropped) == ("m", None, [], 1)

@@ -49,6 +49,9 @@ def test_every_key_of_the_section():
         ("batch: {rows: 0}", "sidecar.batch.rows"),
         ("resources: {pid: me}", "sidecar.resources.pid"),
         ("routes: [{path: predict}]", "sidecar.routes.0.path"),
+        ("routes: [{path: /p, inputs: features}]", "sidecar.routes.0.inputs"),
+        ("routes: [{path: /p, outputs: $..y}]", "sidecar.routes.0.outputs"),
+        ("routes: [{path: /p, id: '$[?(@.x)]'}]", "sidecar.routes.0.id"),
         ("protocol: soap", "sidecar.protocol"),
         ("queue: 1KiB", "sidecar.queue"),
         ("unknown: 1", "sidecar.unknown"),
@@ -67,3 +70,22 @@ def test_an_open_admin_address_is_allowed_with_a_token():
     settings = load(None, text=text)
     assert settings.sidecar.admin_token.get_secret_value() == "s3cret"
     assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("spool: {dir: /tmp/x}", "spool"),
+        ("protocol: json", "protocol"),
+        ("headers: {allow: [x-request-id, x-team]}", "headers.allow"),
+        ("features: {hash: [user]}", "features.hash"),
+    ],
+)
+def test_what_is_accepted_and_does_not_act_is_warned_of(line, key):
+    (warning,) = load(None, text=f"sidecar:\n  {line}\n").warnings
+    assert f"sidecar.{key}" in warning.replace("[", ".")
+
+
+def test_what_acts_is_not_warned_of():
+    text = "sidecar: {routes: [{path: /p, inputs: $.x, outputs: '$.y[*]'}], headers: {allow: []}}"
+    assert load(None, text=text).warnings == ()
