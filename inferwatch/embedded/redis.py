@@ -146,8 +146,10 @@ class EmbeddedRedis:
         with redis.Redis.from_url(self.url, socket_timeout=1.0) as client:
             while self.running() and time.monotonic() < deadline:
                 try:
-                    info = client.info("server")
-                except (redis.ConnectionError, redis.TimeoutError):  # BusyLoadingError too
+                    info = client.info()
+                except (redis.ConnectionError, redis.TimeoutError):
+                    info = {"loading": 1}
+                if info["loading"]:  # INFO is answered while the data are read, nothing else is
                     time.sleep(0.02)
                     continue
                 return self._process is not None and info["process_id"] == self._process.pid

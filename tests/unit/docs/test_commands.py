@@ -18,7 +18,8 @@ TARGETS = set(re.findall(r"^([a-z]+):.*## ", (REPOSITORY / "Makefile").read_text
 def understand(line: str, *, whole: bool) -> None:
     """Fail where a command line names what is not there; `whole`: or leaves out what must be."""
     words = shlex.split(line, comments=True)
-    context = click.Context(root, info_name=words.pop(0))
+    # With the group's own settings: a command keeps the help option that it is first asked for.
+    context = click.Context(root, info_name=words.pop(0), **root.context_settings)
     command: click.Command = root
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name = words.pop(0)
