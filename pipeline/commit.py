@@ -24,7 +24,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -90,7 +91,9 @@ class Log(Protocol):
     def bounds(self, source: SourcePartition) -> tuple[int, int]:
         """(first offset held, offset after the last)."""
 
-    def read(self, source: SourcePartition, first: int, after: int) -> Iterator[list[RawRecord]]:
+    def read(
+        self, source: SourcePartition, first: int, after: int
+    ) -> Generator[list[RawRecord], None, None]:
         """The records with `first` <= offset < `after`, in stretches."""
 
 
@@ -277,9 +280,9 @@ class PartitionOwner:
         """Read what lies between the stored offset and `goal` from the log."""
         first = state.offset + 1
         log.info("%s: reading offsets %d to %d from the log", self.source, first, goal - 1)
-        stretches = self._around.log.read(self.source, first, goal)
-        while (records := await asyncio.to_thread(next, stretches, None)) is not None:
-            await self._count(state, records)
+        async with aclosing(_in_threads(self._around.log.read(self.source, first, goal))) as found:
+            async for records in found:
+                await self._count(state, records)
         if state.offset < goal - 1:
             # The rest holds no record: retention, compaction or transaction marks.
             state.offset = goal - 1
@@ -359,6 +362,28 @@ class PartitionOwner:
         self._inbox_bytes += sum(len(arrival.record.value or b"") for arrival in arrivals)
         if self._inbox:
             self._arrived.set()
+
+
+async def _in_threads(
+    stretches: Generator[list[RawRecord], None, None],
+) -> AsyncGenerator[list[RawRecord], None]:
+    """What a blocking generator gives, each stretch in a thread; closed whatever happens.
+
+    Were it left to the garbage collector, its connection would be closed when Python ends, and
+    wait there for threads that are no more.
+    """
+    reading: asyncio.Future[list[RawRecord] | None] | None = None
+    try:
+        while True:
+            reading = asyncio.ensure_future(asyncio.to_thread(next, stretches, None))
+            records = await asyncio.shield(reading)
+            if records is None:
+                return
+            yield records
+    finally:
+        if reading is not None:
+            await asyncio.wait([reading])
+        await asyncio.to_thread(stretches.close)
 
 
 def _runs(offset: int, records: Sequence[RawRecord]) -> Iterator[list[RawRecord]]:

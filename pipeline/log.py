@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
@@ -95,7 +95,9 @@ class LogReader:
             return records[0].timestamp
         return None
 
-    def read(self, source: SourcePartition, first: int, after: int) -> Iterator[list[RawRecord]]:
+    def read(
+        self, source: SourcePartition, first: int, after: int
+    ) -> Generator[list[RawRecord], None, None]:
         """The records with `first` <= offset < `after`, a poll at a time.
 
         Read up to a position, not up to a record: retention, compaction and transaction marks

@@ -51,8 +51,7 @@ class Owners:
     async def assign(self, sources: Iterable[SourcePartition]) -> None:
         """Own exactly these partitions."""
         wanted = set(sources)
-        for source in self._owners.keys() - wanted:
-            await self._close(source)
+        await asyncio.gather(*map(self._close, self._owners.keys() - wanted))
         for source in wanted - self._owners.keys():
             self._open(source)
 

@@ -6,7 +6,6 @@ from engine_driver import POINTS
 from fault_feed import FaultFeed
 from live_results import LiveResults
 
-
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 

@@ -46,14 +46,20 @@ class CommitRig:
                 stderr=log,
                 text=True,
                 start_new_session=True,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
             )
         self._processes.append(process)
         return process
 
     def stop(self, process: subprocess.Popen[str], within_s: float = 10.0) -> int:
-        """SIGTERM; the exit code."""
+        """SIGTERM; the exit code. One that does not end says where it hangs."""
         process.terminate()
-        return process.wait(within_s)
+        try:
+            return process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            process.wait(5)
+            raise AssertionError(f"still there after {within_s} s:\n{self.tail(80)}") from None
 
     def close(self) -> None:
         """End what still runs, whole groups at once."""
