@@ -7,8 +7,9 @@ read again, by whomever, gives the same panes.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -30,6 +31,7 @@ from pipeline.models import ModelPlan, ModelPlans
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.stats import LatencyCounter, ResourceCounter
+from pipeline.windows.numbered import Numbered
 from pipeline.windows.pane import Counts, Pane, PaneKey
 from pipeline.windows.segments import segment_groups
 from pipeline.windows.sequence import OriginSequence
@@ -83,8 +85,7 @@ class Folder:
         """Fold decoded records into the state; `through` is the last offset they include."""
         outcome = FoldOutcome()
         highs = _highs_before(state, decoded.chunks)
-        for chunk, high in zip(decoded.chunks, highs, strict=True):
-            self.fold_chunk(state, chunk, high, outcome)
+        self.fold_chunks(state, decoded.chunks, highs, outcome)
         for letter in decoded.rejected:
             count = state.totals.rejected.get(letter.reason, 0)
             state.totals.rejected[letter.reason] = count + 1
@@ -99,20 +100,30 @@ class Folder:
             if seen.last_ts < before:
                 seen.give_up_holes()
 
-    def fold_chunk(
-        self, state: PartitionState, chunk: Chunk, high: Ints, outcome: FoldOutcome
+    def fold_chunks(
+        self,
+        state: PartitionState,
+        chunks: Sequence[Chunk],
+        highs: Sequence[Ints],
+        outcome: FoldOutcome,
     ) -> None:
-        """Fold one chunk.
+        """Fold consecutive rows of a partition.
 
         Args:
-            state: of the chunk's partition.
-            chunk: rows of one origin, or of none.
-            high: shape (n,): for each row, the highest event time of all rows before it.
+            state: of the partition.
+            chunks: all its rows between two offsets.
+            highs: for each row of each chunk, the highest event time of all rows before it.
             outcome: what changed is added here.
         """
+        admitted = self._admit(state, chunks, outcome)
+        for chunk, high, fresh in zip(chunks, highs, admitted, strict=True):
+            self._fold_chunk(state, chunk, high, fresh, outcome)
+
+    def _fold_chunk(
+        self, state: PartitionState, chunk: Chunk, high: Ints, fresh: Mask, outcome: FoldOutcome
+    ) -> None:
         rows = chunk.rows
         assert not isinstance(rows, LabelRows)
-        fresh = self._admit(state, chunk, outcome)
         for model_code, version_code in _pairs(rows):
             plan = self._plans.of(rows.models[model_code])
             version = rows.versions[version_code]
@@ -195,40 +206,52 @@ class Folder:
                 rows.scores if whole else {n: c.take(at) for n, c in rows.scores.items()},
             )
 
-    def _admit(self, state: PartitionState, chunk: Chunk, outcome: FoldOutcome) -> Mask:
-        """Which rows were not counted before, by the sender's numbers."""
-        rows = chunk.rows
-        fresh = np.ones(rows.size, np.bool_)
-        if chunk.origin is None or rows.seq is None:
-            return fresh
-        seen = state.origins.setdefault(chunk.origin, OriginSequence(sparse=chunk.sparse))
-        numbered = np.flatnonzero(rows.seq >= 0)
-
-        def pane_of(row: int) -> str:
-            assert not isinstance(rows, LabelRows)
-            plan = self._plans.of(rows.models[rows.model[row]])
-            start = int(rows.ts[row]) // plan.grid.pane * plan.grid.pane
-            return PaneKey(plan.name, rows.versions[rows.version[row]], "", start).text()
-
-        changes = []
-        if len(numbered):
+    def _admit(
+        self, state: PartitionState, chunks: Sequence[Chunk], outcome: FoldOutcome
+    ) -> list[Mask]:
+        """Which rows were not counted before, by their senders' numbers."""
+        admitted = [np.ones(chunk.rows.size, np.bool_) for chunk in chunks]
+        by_origin: dict[str, list[int]] = {}
+        for n, chunk in enumerate(chunks):
+            if chunk.origin is not None:
+                by_origin.setdefault(chunk.origin, []).append(n)
+        for origin, mine in by_origin.items():
+            numbered = Numbered.of([chunks[n] for n in mine])
+            if not len(numbered.seq):
+                continue
+            seen = state.origins.setdefault(origin, OriginSequence(sparse=chunks[mine[0]].sparse))
             admission = seen.admit(
-                rows.seq[numbered],
-                lambda row: pane_of(int(numbered[row])),
+                numbered.seq,
+                partial(self._pane_shown, [chunks[n] for n in mine], numbered),
                 from_start=state.from_start,
             )
-            fresh[numbered] = admission.fresh
-            changes.append(admission.lost)
-            seen.last_ts = max(seen.last_ts, int(rows.ts.max()))
-        pane = pane_of(0) if rows.size else ""
-        changes.append(seen.burn(chunk.rejected_seq, pane, from_start=state.from_start).lost)
-        if isinstance(rows, PredictionRows):
-            for change in changes:
-                state.totals.lost += sum(change.values())
-                for key, lost in change.items():
-                    if key and lost:
-                        self._counts(state, PaneKey.parse(key), NEVER, outcome).lost += lost
-        return fresh
+            for part, n in enumerate(mine):
+                here = (numbered.part == part) & (numbered.row >= 0)
+                admitted[n][numbered.row[here]] = admission.fresh[here]
+                if chunks[n].rows.size:
+                    seen.last_ts = max(seen.last_ts, int(chunks[n].rows.ts.max()))
+            if isinstance(chunks[mine[0]].rows, PredictionRows):
+                self._count_lost(state, admission.lost, outcome)
+        return admitted
+
+    def _pane_shown(self, chunks: Sequence[Chunk], numbered: Numbered, at: int) -> str:
+        """The pane of a row that shows a hole; empty where only rejected rows do."""
+        part, row = numbered.good_row_from(at)
+        if row < 0:
+            return ""
+        rows = chunks[part].rows
+        assert isinstance(rows, EventRows)
+        plan = self._plans.of(rows.models[rows.model[row]])
+        start = int(rows.ts[row]) // plan.grid.pane * plan.grid.pane
+        return PaneKey(plan.name, rows.versions[rows.version[row]], "", start).text()
+
+    def _count_lost(
+        self, state: PartitionState, change: Mapping[str, int], outcome: FoldOutcome
+    ) -> None:
+        state.totals.lost += sum(change.values())
+        for key, lost in change.items():
+            if key and lost:
+                self._counts(state, PaneKey.parse(key), NEVER, outcome).lost += lost
 
     def _count_duplicates(
         self, state: PartitionState, plan: ModelPlan, version: str, ts: Ints, outcome: FoldOutcome

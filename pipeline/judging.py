@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from inferwatch.events.alert import Alert
@@ -22,6 +23,9 @@ from pipeline.windows.names import join_names, split_names
 from pipeline.windows.result import WindowKey
 from pipeline.windows.watermark import NEVER
 
+Track = tuple[str, str, str]
+"""Window, version and segment: the windows that follow one another in time."""
+
 Look = Callable[[WindowKey, WindowResult], WindowResult]
 """A window's result as its labels stand now, given the one that is known."""
 
@@ -30,8 +34,8 @@ Look = Callable[[WindowKey, WindowResult], WindowResult]
 class Judged:
     """How far the windows of each track were judged: their ends."""
 
-    final: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    quality: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    final: dict[Track, int] = field(default_factory=dict)
+    quality: dict[Track, int] = field(default_factory=dict)
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
@@ -61,7 +65,8 @@ class ModelJudge:
             step_ms=plan.grid.smallest.size,
         )
         self._judged = Judged()
-        self._unjudged: dict[WindowKey, WindowResult | None] = {}
+        # By track, the windows in their order: only the first of each is ever looked at.
+        self._unjudged: dict[Track, dict[WindowKey, WindowResult | None]] = {}
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -70,21 +75,21 @@ class ModelJudge:
 
     def waits(self, key: WindowKey) -> bool:
         """Whether the window's quality is still to be judged."""
-        return key in self._unjudged
+        return key in self._unjudged.get(key.track, ())
 
     @property
-    def waiting(self) -> int:
-        """How many windows' quality is still to be judged."""
-        return len(self._unjudged)
+    def is_waiting(self) -> bool:
+        """Whether the quality of any window is still to be judged."""
+        return bool(self._unjudged)
 
     def final(self, key: WindowKey, result: WindowResult, *, again: bool) -> list[Alert]:
         """Judge a window that is final; `again`: it says something new since it was judged."""
         reference = self._references.in_force(self._plan.name, key.version, key.span.start)
-        if key in self._unjudged:
-            self._unjudged[key] = result
+        if self.waits(key):
+            self._unjudged[key.track][key] = result
         if key.span.end > self._judged.final.get(key.track, NEVER):
             self._judged.final[key.track] = key.span.end
-            self._unjudged[key] = result
+            self._unjudged.setdefault(key.track, {})[key] = result
             return self._watch.judge(result, part="final", reference=reference)
         if not again:
             return []
@@ -103,20 +108,31 @@ class ModelJudge:
         step = self._plan.grid.smallest.size
         time = label_time // step * step
         alerts: list[Alert] = []
-        waiting: set[tuple[str, str, str]] = set()
-        for key in sorted(self._unjudged, key=turn):
-            if key.track in waiting:
-                continue
-            known = self._unjudged[key]
+        first = [next(iter(windows)) for windows in self._unjudged.values()]
+        heads = [(key.turn, key) for key in first]
+        heapify(heads)
+        while heads:
+            _, key = heappop(heads)
+            known = self._unjudged[key.track][key]
             result = None if known is None else look(key, known)
             if result is None or not self._readiness.ready(result, time):
-                waiting.add(key.track)
                 continue
-            del self._unjudged[key]
-            self._judged.quality[key.track] = key.span.end
+            following = self._judged_quality(key)
+            if following is not None:
+                heappush(heads, (following.turn, following))
             reference = self._references.in_force(self._plan.name, key.version, key.span.start)
             alerts += self._watch.judge(result, part="quality", reference=reference)
         return alerts
+
+    def _judged_quality(self, key: WindowKey) -> WindowKey | None:
+        """Take the first window of a track out; the one that is first now."""
+        windows = self._unjudged[key.track]
+        del windows[key]
+        self._judged.quality[key.track] = key.span.end
+        if windows:
+            return next(iter(windows))
+        del self._unjudged[key.track]
+        return None
 
     def observe_delay(self, result: WindowResult, label_time: int) -> None:
         """Learn from a result that is published how late the labels come, and how many."""
@@ -124,24 +140,21 @@ class ModelJudge:
 
     def unread(self) -> list[WindowKey]:
         """The windows to be read again: first of their track, with a result that is not known."""
-        first: dict[tuple[str, str, str], WindowKey] = {}
-        for key in sorted(self._unjudged, key=turn):
-            first.setdefault(key.track, key)
-        return [key for key in first.values() if self._unjudged[key] is None]
+        first = [next(iter(windows.items())) for windows in self._unjudged.values()]
+        return sorted((key for key, result in first if result is None), key=turn)
 
     def reread(self, key: WindowKey, result: WindowResult | None) -> None:
         """The result of an unread window; None where nothing is left of it to judge."""
         if result is None:
-            del self._unjudged[key]
-            self._judged.quality[key.track] = key.span.end
+            self._judged_quality(key)
         else:
-            self._unjudged[key] = result
+            self._unjudged[key.track][key] = result
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
         return [
             self._judged.snapshot(),
-            [window_text(key) for key in self._unjudged],
+            [window_text(key) for windows in self._unjudged.values() for key in windows],
             self._readiness.snapshot(),
             self._watch.snapshot(),
         ]
@@ -150,7 +163,9 @@ class ModelJudge:
         """Go on from a snapshot."""
         judged, unjudged, readiness, watch = plain
         self._judged = Judged.restore(judged)
-        self._unjudged = {parse_window(text): None for text in unjudged}
+        self._unjudged = {}
+        for key in map(parse_window, unjudged):
+            self._unjudged.setdefault(key.track, {})[key] = None
         self._readiness.restore(readiness)
         self._watch.restore(watch)
 

@@ -63,8 +63,8 @@ def _chunks(
     if faults.by_row:
         bad = np.isin(mine, list(faults.by_row))
         if seq is not None:
-            rejected = seq[mine[bad]]
-            rejected = rejected[rejected >= 0]
+            rejected = mine[bad]
+            rejected = rejected[seq[rejected] >= 0]
         mine = mine[~bad]
     if len(mine) < rows.size:
         rows = take(rows, mine)
@@ -83,7 +83,8 @@ def _chunks(
             record_ts=place.record_ts[where],
             origin=origin,
             sparse=place.sparse,
-            rejected_seq=rejected,
+            rejected_seq=rejected if seq is None else seq[rejected],
+            rejected_offset=place.offset[rejected],
         )
         rejected = np.empty(0, np.int64)
 

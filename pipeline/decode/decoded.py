@@ -33,6 +33,7 @@ class Chunk:
         origin: who numbered the rows; None when nobody says.
         sparse: holes in the numbers mean nothing.
         rejected_seq: numbers of rows that became dead letters: used, and no holes.
+        rejected_offset: the record of each of them.
     """
 
     rows: Rows
@@ -43,6 +44,7 @@ class Chunk:
     origin: str | None
     sparse: bool
     rejected_seq: Ints = field(default_factory=_no_numbers)
+    rejected_offset: Ints = field(default_factory=_no_numbers)
 
 
 @dataclass(frozen=True, slots=True)

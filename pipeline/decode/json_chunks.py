@@ -22,6 +22,9 @@ _CELLS_AT_LEAST = 1_000_000
 Source = tuple[int, str | None, bool]
 """Partition, origin and whether holes mean nothing: what all rows of a chunk share."""
 
+_Burned = list[tuple[int, int]]
+"""Numbers of rejected rows, and the offsets of their records."""
+
 
 @dataclass(slots=True)
 class _Pending:
@@ -38,7 +41,7 @@ class JsonChunks:
         self._reader = reader
         self._future = future
         self._pending: dict[tuple[Source, str | None], _Pending] = {}
-        self._burned: dict[Source, list[int]] = {}
+        self._burned: dict[Source, _Burned] = {}
 
     def add(self, record: RawRecord, sender: Sender, event: Event) -> None:
         """Check an event and keep it.
@@ -60,7 +63,7 @@ class JsonChunks:
         """Note the number of an event that was rejected."""
         if sender.origin is not None and sender.first is not None:
             source = (record.partition, sender.origin, sender.sparse)
-            self._burned.setdefault(source, []).append(sender.first)
+            self._burned.setdefault(source, []).append((sender.first, record.offset))
 
     def finish(self) -> list[Chunk]:
         """All that was added, and nothing is left."""
@@ -74,7 +77,7 @@ class JsonChunks:
             chunks.append(self._chunk(source, _Pending(), numbers))
         return chunks
 
-    def _chunk(self, source: Source, pending: _Pending, burned: list[int]) -> Chunk:
+    def _chunk(self, source: Source, pending: _Pending, burned: _Burned) -> Chunk:
         partition, origin, sparse = source
         size = len(pending.events)
         rows = self._reader.columns(pending.events)
@@ -88,7 +91,8 @@ class JsonChunks:
             record_ts=np.fromiter([r.timestamp for r in pending.records], np.int64, size),
             origin=origin,
             sparse=sparse,
-            rejected_seq=np.array(burned, np.int64),
+            rejected_seq=np.array([number for number, _ in burned], np.int64),
+            rejected_offset=np.array([offset for _, offset in burned], np.int64),
         )
 
 

@@ -69,12 +69,14 @@ class _Stream:
             taken, self.chunks = self.chunks, []
         else:
             taken = [c for chunk in self.chunks if (c := between(chunk, 0, rows)) is not None]
-            rest = [
-                c
-                for chunk in self.chunks
-                if chunk.rows.size and (c := between(chunk, rows, len(self.keys))) is not None
+            size = len(self.keys)
+            rest = [c for chunk in self.chunks if (c := between(chunk, rows, size)) is not None]
+            self.chunks = [
+                replace(
+                    chunk, offset=chunk.offset - rows, rejected_offset=chunk.rejected_offset - rows
+                )
+                for chunk in rest
             ]
-            self.chunks = [replace(chunk, offset=chunk.offset - rows) for chunk in rest]
         self.keys = self.keys[rows:]
         return taken
 
@@ -120,15 +122,34 @@ def _merged(streams: list[_Stream], first: int) -> Arrived:
         mine = place[start : start + count]
         start += count
         chunks += [
-            (stream.kind, replace(chunk, offset=mine[chunk.offset])) for chunk in stream.cut(count)
+            (
+                stream.kind,
+                replace(
+                    chunk,
+                    offset=mine[chunk.offset],
+                    rejected_offset=mine[chunk.rejected_offset],
+                ),
+            )
+            for chunk in stream.cut(count)
         ]
     return Arrived(first, len(keys), chunks)
 
 
 def _numbered(part: Part) -> list[Chunk]:
-    """The chunks with offsets that count the part's good rows from 0."""
+    """The chunks with offsets that count the part's good rows from 0.
+
+    A rejected number goes with the good row that follows it, or with the last one.
+    """
     known = np.sort(part.offsets())
-    return [replace(c, offset=np.searchsorted(known, c.offset)) for c in part.chunks]
+    last = max(len(known) - 1, 0)
+    return [
+        replace(
+            chunk,
+            offset=np.searchsorted(known, chunk.offset),
+            rejected_offset=np.minimum(np.searchsorted(known, chunk.rejected_offset), last),
+        )
+        for chunk in part.chunks
+    ]
 
 
 def _rejected(streams: list[_Stream]) -> dict[Kind, Counter[str]]:

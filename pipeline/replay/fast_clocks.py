@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,11 +61,15 @@ def _checked(part: Part, after: Iterable[Part], future: int, now_ms: int) -> Par
     chunks = []
     for chunk in part.chunks:
         is_bad = np.isin(chunk.offset, bad)
-        burned = chunk.rejected_seq
-        if chunk.rows.seq is not None:
-            numbers = chunk.rows.seq[is_bad]
-            burned = np.concatenate((burned, numbers[numbers >= 0]))
-        chunks.append(rows_of(chunk, np.flatnonzero(~is_bad), burned))
+        seq = np.full(chunk.rows.size, -1) if chunk.rows.seq is None else chunk.rows.seq
+        burned = is_bad & (seq >= 0)
+        chunks.append(
+            replace(
+                rows_of(chunk, np.flatnonzero(~is_bad)),
+                rejected_seq=np.concatenate((chunk.rejected_seq, seq[burned])),
+                rejected_offset=np.concatenate((chunk.rejected_offset, chunk.offset[burned])),
+            )
+        )
     return Part(chunks, part.rejected + Counter(future=len(bad)))
 
 

@@ -74,8 +74,8 @@ class ModelReplay:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the quality of some window is still to be judged."""
-        return self._judge.waiting > 0
+        """Whether some window waits for its labels, or for a revision by them."""
+        return bool(self._labelled) or self._judge.is_waiting
 
     @property
     def last_end(self) -> int:
@@ -103,7 +103,8 @@ class ModelReplay:
         for key in self._windows(panes):
             if key.span.end > self.final_until:
                 self._open.add(key)
-            else:
+            elif key in self._results:
+                # Else late rows made it, and are about to be published with their labels.
                 self._labelled.add(key)
 
     def advance(self, high_ts: int) -> None:
@@ -123,7 +124,7 @@ class ModelReplay:
         for key in sorted(ready, key=turn):
             result = assemble(self.plan, key, self._panes_of, self._references)
             if result is not None:
-                self._take(key, result, high_ts)
+                self._take(key, result, until + self.plan.lateness)
 
     def judge_quality(self, label_time: int) -> None:
         """Labels up to this time are in: judge the windows whose labels are, revise others."""

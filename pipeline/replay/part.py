@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,32 +43,27 @@ def joined(arrays: list[Ints]) -> Ints:
     return np.concatenate(arrays) if arrays else np.empty(0, np.int64)
 
 
-def rows_of(chunk: Chunk, at: Ints, rejected_seq: Ints) -> Chunk:
-    """The rows at these rising positions, as a chunk of their own."""
-    whole = len(at) == chunk.rows.size
-    return Chunk(
-        rows=chunk.rows if whole else take(chunk.rows, at),
-        partition=chunk.partition,
+def rows_of(chunk: Chunk, at: Ints) -> Chunk:
+    """The rows at these rising positions, with all numbers that were rejected."""
+    return replace(
+        chunk,
+        rows=chunk.rows if len(at) == chunk.rows.size else take(chunk.rows, at),
         offset=chunk.offset[at],
         row=chunk.row[at],
         record_ts=chunk.record_ts[at],
-        origin=chunk.origin,
-        sparse=chunk.sparse,
-        rejected_seq=rejected_seq,
     )
 
 
 def between(chunk: Chunk, first: int, after: int) -> Chunk | None:
-    """The rows with `first` <= offset < `after`; None where there are none.
-
-    Rejected numbers go with the first row; a chunk of nothing else goes with the first cut.
-    """
-    if not chunk.rows.size:
-        return chunk
+    """What has `first` <= offset < `after`, rejected numbers too; None where nothing has."""
     start, stop = np.searchsorted(chunk.offset, [first, after]).tolist()
-    if start == stop:
+    burned = (chunk.rejected_offset >= first) & (chunk.rejected_offset < after)
+    if start == stop and not burned.any():
         return None
-    if stop - start == chunk.rows.size:
+    if stop - start == chunk.rows.size and burned.all():
         return chunk
-    none = np.empty(0, np.int64)
-    return rows_of(chunk, np.arange(start, stop), none if start else chunk.rejected_seq)
+    return replace(
+        rows_of(chunk, np.arange(start, stop)),
+        rejected_seq=chunk.rejected_seq[burned],
+        rejected_offset=chunk.rejected_offset[burned],
+    )

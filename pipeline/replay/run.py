@@ -18,7 +18,7 @@ from inferwatch.events.kinds import Kind
 from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from pipeline.columns import EventRows, Ints
-from pipeline.decode import Decoded
+from pipeline.decode import Chunk, Decoded
 from pipeline.fold import Folder, FoldOutcome
 from pipeline.labels.join import LabelJoin
 from pipeline.labels.kept import FoundPrediction, KeptPrediction
@@ -158,23 +158,27 @@ class Replay:
                 suspected = at[suspects]
                 watermark = before[suspected] - plan.lateness
                 late = suspected[grid.first_end(rows.ts[suspects]) <= watermark]
-                # The watermark in panes: between two steps of it nothing is published.
-                steps = (before[:-1] - plan.lateness) // grid.pane
-                for side in ("left", "right"):
-                    cuts.update(np.searchsorted(steps, np.unique(steps[late]), side).tolist())
+                # Between two steps of the watermark, or of label time, nothing is published.
+                clocks = [(before[:-1] - plan.lateness) // grid.pane]
+                if self._labels is not None:
+                    clocks.append(before[:-1] // grid.smallest.size)
+                for steps in clocks:
+                    for side in ("left", "right"):
+                        cuts.update(np.searchsorted(steps, np.unique(steps[late]), side).tolist())
         return sorted(cuts - {0, batch.size})
 
     def _fold(self, batch: Arrived, before: Ints, start: int, stop: int) -> None:
         first = batch.first
-        kept: list[KeptPrediction] = []
+        by_kind: dict[Kind, list[Chunk]] = defaultdict(list)
         for kind, whole in batch.chunks:
-            if not whole.rows.size and start:
-                continue  # numbers of rejected rows, burned with the first stretch
-            chunk = between(whole, first + start, first + stop)
-            if chunk is None:
-                continue
-            state, outcome = self._states[kind], FoldOutcome()
-            self._folder.fold_chunk(state, chunk, before[chunk.offset - first], outcome)
+            chunk = between(whole, first + start, first + stop) if batch.size else whole
+            if chunk is not None:
+                by_kind[kind].append(chunk)
+        kept: list[KeptPrediction] = []
+        for kind, chunks in by_kind.items():
+            highs = [before[chunk.offset - first] for chunk in chunks]
+            outcome = FoldOutcome()
+            self._folder.fold_chunks(self._states[kind], chunks, highs, outcome)
             kept += outcome.kept
             self._mark(outcome.dirty, ModelReplay.rows_changed)
         for state in self._states.values():
@@ -223,7 +227,7 @@ class Replay:
             models = self._models.values()
             sizes = {model.plan.grid.smallest.size for model in models}
             since = self._label_time
-            if not any(model.is_waiting for model in models):
+            if since == NEVER or not any(model.is_waiting for model in models):
                 # Nothing happens before the next label, or before a window is final.
                 soonest = [m.next_final for m in models if m.next_final is not None]
                 if self._labels.next is not None:
@@ -231,6 +235,7 @@ class Replay:
                 since = max(since, min(soonest, default=high) - 1)
             time = min((since // size + 1) * size for size in sizes)
             if time > high:
+                self._label_time = high
                 return
             self._label_time = time
             yield time

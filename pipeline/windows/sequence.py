@@ -89,15 +89,6 @@ class OriginSequence:
             self._give_up_oldest_hole()
         return admission
 
-    def burn(self, numbers: Ints, pane: str, *, from_start: bool) -> Admission:
-        """Numbers of rejected rows: seen, so that they do not look like holes.
-
-        A hole that only a rejected row shows is charged to `pane`.
-        """
-        if not len(numbers):
-            return Admission(np.ones(0, np.bool_))
-        return self.admit(numbers, lambda _: pane, from_start=from_start)
-
     def give_up_holes(self) -> None:
         """Keep the highest number only: an origin long silent will not fill its holes."""
         if self._ranges:

@@ -40,7 +40,7 @@ def test_holes_of_a_sparse_origin_mean_nothing_but_resends_do():
 def test_a_burned_number_is_no_hole():
     seen = OriginSequence()
     admit(seen, [0])
-    seen.burn(np.array([1]), "p", from_start=True)
+    seen.admit(np.array([1]), lambda _: "p", from_start=True)
     assert admit(seen, [2]).lost == {}
 
 
