@@ -15,12 +15,19 @@ PanesOf = Callable[[str], Iterable[Pane]]
 
 
 def merged(plan: ModelPlan, key: WindowKey, panes_of: PanesOf) -> Counts:
-    """All that a window takes of its panes."""
-    counts = Counts(plan.counting)
-    for text in pane_texts(plan, key):
-        for pane in panes_of(text):
-            pane.merge_into(counts, key.span.end)
-    return counts
+    """All that a window takes of its panes; to be read only, for it may be a pane's own."""
+    parts = [
+        counts
+        for text in pane_texts(plan, key)
+        for pane in panes_of(text)
+        for counts in pane.taken_by(key.span.end)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    whole = Counts(plan.counting)
+    for counts in parts:
+        whole.merge(counts)
+    return whole
 
 
 def assemble(

@@ -7,7 +7,7 @@ under the time up to which windows are closed to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,11 +154,14 @@ class Pane:
             self.counts[closed_until] = Counts(self.rules)
         return self.counts[closed_until]
 
+    def taken_by(self, end: int) -> Iterator[Counts]:
+        """What a window that ends at `end` takes of this pane."""
+        return (counts for until, counts in self.counts.items() if until < end)
+
     def merge_into(self, window: Counts, end: int) -> None:
         """Add what a window that ends at `end` takes of this pane."""
-        for closed_until, counts in self.counts.items():
-            if closed_until < end:
-                window.merge(counts)
+        for counts in self.taken_by(end):
+            window.merge(counts)
 
     def snapshot(self) -> dict[int, list[Any]]:
         """Plain values, for storage."""

@@ -89,12 +89,11 @@ def quality_block(
     joinable = 0
     quality = rules.quality()
     for pane in panes:
-        for closed_until, counts in pane.counts.items():
-            if closed_until < end:
-                joinable += counts.joinable
-                if counts.quality is not None:
-                    # One set of rules makes one kind of counter.
-                    quality.merge(counts.quality)  # type: ignore[arg-type]
+        for counts in pane.taken_by(end):
+            joinable += counts.joinable
+            if counts.quality is not None:
+                # One set of rules makes one kind of counter.
+                quality.merge(counts.quality)  # type: ignore[arg-type]
     return quality.result(joinable)
 
 
