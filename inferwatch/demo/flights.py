@@ -81,7 +81,9 @@ def write_reference(path: Path, rows: Iterator[tuple[Flight, str, float]]) -> No
     """Write (flight, prediction, probability of late) as the CSV that `reference build` reads."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*FEATURES, "prediction", "scores.late", "scores.on_time", "label"])
+        # Spelt out: a bare `origin` would be the sender, not the airport.
+        named = [f"features.{name}" for name in FEATURES]
+        writer.writerow([*named, "prediction", "scores.late", "scores.on_time", "label"])
         for flight, prediction, probability in rows:
             values = [getattr(flight, name) for name in FEATURES]
             writer.writerow(

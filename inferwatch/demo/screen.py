@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -87,7 +88,7 @@ def _table(windows: list[dict[str, Any]]) -> Table:
         delay = (window.get("features") or {}).get("dep_delay") or {}
         latency = window.get("latency") or {}
         table.add_row(
-            str(window["start"] // 1000 % 100_000),
+            f"{datetime.fromtimestamp(window['start'] / 1000, UTC):%H:%M:%S}",
             str(window["rows"]),
             _number(quality.get("accuracy"), "{:.3f}"),
             _number(quality.get("label_coverage"), "{:.0%}"),
