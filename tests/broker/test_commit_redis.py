@@ -9,6 +9,7 @@ from commit_rig import CommitRig
 from eventually import eventually
 from fault_feed import FaultFeed
 from live_results import LiveResults
+from redis_history import go_back, snapshot
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -47,22 +48,6 @@ def running(rig, seed):
             f"{live.records} results, {len(truth.windows)} windows equal in every field"
         )
     assert rig.stop(driver) == 0
-
-
-def snapshot(client, prefix):
-    """All keys of the test, as DUMP gives them."""
-    keys = sorted(client.keys(f"{prefix}inferwatch:*"))
-    return {key: (client.dump(key), max(0, client.pttl(key))) for key in keys}
-
-
-def go_back(client, prefix, held):
-    """Make Redis hold what it held then, at once: a failover to a replica that lagged."""
-    with client.pipeline(transaction=True) as pipe:
-        pipe.delete(*client.keys(f"{prefix}inferwatch:*"))
-        for key, (value, ttl) in held.items():
-            if value is not None:
-                pipe.restore(key, ttl, value)
-        pipe.execute()
 
 
 def test_after_a_flush_all_is_rebuilt_before_anything_is_published(rig, client):

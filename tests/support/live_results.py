@@ -10,7 +10,7 @@ from recompute import differences, identity, read_topic, recompute
 from inferwatch import topics
 from inferwatch.broker import kafka_options
 
-BY_CHANCE = ("revision", "late", "lost", "completeness")
+BY_CHANCE = ("revision", "late")
 """What depends on when a window was published; all else is a function of the log."""
 
 

@@ -3,13 +3,14 @@
 import asyncio
 
 import pytest
+from memory_stores import MemoryEvaluationStore
 
 from pipeline.state.evaluations import EvaluationStore
 
 
-@pytest.fixture
-def store(client, keys):
-    return EvaluationStore(client, keys)
+@pytest.fixture(params=["redis", "memory"])
+def store(request, client, keys):
+    return EvaluationStore(client, keys) if request.param == "redis" else MemoryEvaluationStore()
 
 
 async def write(store, expected, generation, **changes):
@@ -45,6 +46,8 @@ async def test_a_write_whose_answer_was_lost_is_accepted_and_adds_no_alert_twice
 
 async def test_after_a_flush_nothing_is_written_on_what_is_gone(store, client, keys):
     await store.claim("m", "g1")
+    if isinstance(store, MemoryEvaluationStore):
+        store.lose()
     await client.delete(keys.model("m", "head"))
     assert not await write(store, "g1", "g2")
     assert not await store.add_pending("m", "g1", ["w"])

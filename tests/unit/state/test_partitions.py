@@ -3,14 +3,15 @@
 import asyncio
 
 import pytest
+from memory_stores import MemoryPartitionStore
 
 from pipeline.state.keys import SourcePartition
 from pipeline.state.partitions import PartitionStore, Step, new_generation
 
 
-@pytest.fixture
-def store(client, keys):
-    return PartitionStore(client, keys)
+@pytest.fixture(params=["redis", "memory"])
+def store(request, client, keys):
+    return PartitionStore(client, keys) if request.param == "redis" else MemoryPartitionStore()
 
 
 def step(expected, generation, offset, **changes):
@@ -70,6 +71,8 @@ async def test_a_step_on_another_history_changes_nothing(store, source):
 
 async def test_after_a_flush_nothing_can_be_written_on_the_old_history(store, source, client, keys):
     await store.begin(source, "g1", -1, b"")
+    if isinstance(store, MemoryPartitionStore):
+        store.lose()
     await client.delete(keys.partition(source, "head"))
     assert not await store.write(source, step("g1", "g2", 5))
     assert await store.load(source) is None
