@@ -29,6 +29,7 @@ from consumers.notifier.store.redis import RedisStore
 from inferwatch.broker import reach_broker
 from inferwatch.errors import ServiceUnreachableError, StateFormatError, UsageError
 from inferwatch.settings import Settings
+from inferwatch.settings.notify import NotifySettings
 from inferwatch.store import connect_async, reach_redis
 
 T = TypeVar("T")
@@ -52,18 +53,17 @@ class Notifier:
         Raises:
             UsageError: no `notify` section, or a receiver that this version cannot send to.
         """
-        if settings.notify is None:
-            raise UsageError("the config has no `notify` section, so there is nobody to tell")
+        notify = _whom_to_tell(settings)
         self._settings = settings
         self._deliveries = deliveries
         self._clock = WallClock()
-        self._channels = build_channels(settings.notify)
+        self._channels = build_channels(notify)
         self._redis = connect_async(settings.redis)
         self._store = RedisStore(self._redis, settings.topics.prefix)
-        tree = build_tree(settings.notify)
-        self._intake = Intake(self._store, settings.notify, tree)
+        tree = build_tree(notify)
+        self._intake = Intake(self._store, notify, tree)
         self._sender = Sender(
-            self._store, settings.notify, tree, self._channels, self._clock, self._log_delivery
+            self._store, notify, tree, self._channels, self._clock, self._log_delivery
         )
         self._topic = AlertsTopic(settings)
         self._position: dict[int, int] = {}
@@ -209,12 +209,17 @@ def serve(settings: Settings, deliveries: Path | None) -> None:
     async def main() -> None:
         await Notifier(settings, deliveries).run()
 
-    if settings.notify is not None:
-        # Before anything is tried on the network: a wrong config is told at once.
-        build_channels(settings.notify)
+    # Before anything is tried on the network: a wrong config is told at once.
+    build_channels(_whom_to_tell(settings))
     reach_redis(settings)
     reach_broker(settings)
     asyncio.run(main())
+
+
+def _whom_to_tell(settings: Settings) -> NotifySettings:
+    if settings.notify is None:
+        raise UsageError("the config has no `notify` section, so there is nobody to tell")
+    return settings.notify
 
 
 __all__ = ["Notifier", "StateFormatError", "serve"]
