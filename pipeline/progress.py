@@ -42,8 +42,9 @@ class Beat:
     @classmethod
     def unpack(cls, data: bytes) -> Beat:
         """What `pack` wrote."""
-        worker, end, last_record_at, looked_up = unpack(data, "the beat of a partition")
-        return cls(worker=worker, end=end, last_record_at=last_record_at, looked_up=looked_up)
+        # A worker of another version may say more or less: what is known is taken.
+        said = unpack(data, "the beat of a partition")
+        return cls(**dict(zip(cls.__slots__, said, strict=False)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
