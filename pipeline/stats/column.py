@@ -219,7 +219,6 @@ class ColumnCounter:
                 self._numbers,
                 rows=rows,
                 mismatched=self._texts + self._categories.total() + self._odd,
-                reference=self._numeric_reference(),
                 scores=self.drift_scores(rows=rows),
                 as_output=as_output,
             )

@@ -80,16 +80,23 @@ def rank_scores(reference: Ints, counts: Ints) -> tuple[float, float, float]:
     >>> [round(x, 2) for x in rank_scores(np.array([50, 50]), np.array([80, 20]))]
     [-4.45, -0.15, -4.45]
     """
-    size, rows = int(counts.sum()), int(reference.sum())
-    pooled = (counts + reference).astype(np.float64)
-    both = float(size + rows)
-    ranks = (np.cumsum(pooled) - pooled / 2) / both - 0.5
-    effective = 1 / (1 / size + 1 / rows)
+    upto = np.add.accumulate(counts)
+    size, rows = float(upto[-1]), float(np.add.reduce(reference))
+    pooled = (counts + reference) / (size + rows)
+    ranks = np.add.accumulate(pooled) - pooled / 2 - 0.5
+    widths = np.abs(ranks)
     apart = counts / size - reference / rows
+    # The mean of all mid-ranks is their middle, which is 0 here, and the mean rank of the window
+    # lies above that of the reference by the effect: by P(window > reference) - 1/2.
+    square = float(np.add.reduce(ranks * ranks * pooled))
+    effect = float(np.add.reduce(ranks * apart))
+    width = float(np.add.reduce(widths * pooled))
+    spread = float(np.add.reduce(widths * apart))
+    effective = size * rows / (size + rows)
     return (
-        _score(ranks, apart, pooled / both, effective),
-        float((ranks_of(reference) * counts).sum()) / size - 0.5,
-        _score(np.abs(ranks), apart, pooled / both, effective),
+        _score(effect, square, effective),
+        effect,
+        _score(spread, square - width * width, effective),
     )
 
 
@@ -99,17 +106,8 @@ def ranks_of(reference: Ints) -> Floats:
     return (upto - reference / 2) / float(upto[-1])
 
 
-def _score(
-    values: Floats,
-    apart: Floats,
-    shares: Floats,
-    effective: float,
-) -> float:
-    mean = float((values * shares).sum())
-    variance = float(((values - mean) ** 2 * shares).sum())
-    if variance <= 1e-15:
-        return 0.0
-    return float((values * apart).sum()) * math.sqrt(effective / variance)
+def _score(apart: float, variance: float, effective: float) -> float:
+    return apart * math.sqrt(effective / variance) if variance > 1e-15 else 0.0
 
 
 def shape_score(statistic: float, degrees: int) -> float:

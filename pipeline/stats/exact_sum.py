@@ -39,6 +39,39 @@ def ratio(numerator: int, denominator: int) -> float | None:
         return None
 
 
+class _Rounds:
+    """Takes the upper bits of doubles, round by round.
+
+    What is left of each value after adding a large number and taking it off again are its upper
+    bits: they add up without rounding. The next round takes the bits below.
+
+    Attributes:
+        rest: what is left of the values.
+        taken: all bits of this size and above were taken.
+    """
+
+    __slots__ = ("_narrowing", "_splitter", "_upper", "rest", "taken")
+
+    def __init__(self, values: NDArray[np.float64], largest: float) -> None:
+        """Begin with these values, of which none is larger, up or down."""
+        bits = (len(values) + 2).bit_length()
+        self._splitter = 2.0 ** (math.frexp(largest)[1] + bits)
+        self._narrowing = 2.0 ** (bits - 53)
+        self._upper = np.empty_like(values)
+        self.rest = values
+        self.taken = math.inf
+
+    def take(self) -> int:
+        """Sum up the next upper bits, in units, and leave the rest."""
+        np.add(self.rest, self._splitter, out=self._upper)
+        np.subtract(self._upper, self._splitter, out=self._upper)
+        first = math.isinf(self.taken)
+        self.rest = np.subtract(self.rest, self._upper, out=None if first else self.rest)
+        self.taken = self._splitter * 2.0**-52
+        self._splitter *= self._narrowing
+        return units_of(float(np.add.reduce(self._upper)))
+
+
 class ExactSum:
     """The exact sum of doubles, as a whole number of units of 2**-1074.
 
@@ -66,29 +99,28 @@ class ExactSum:
         """Add finite doubles (`sign` -1: take them back)."""
         if len(values):
             largest = max(float(values.max()), -float(values.min()))
-            self.update_bounded(values, largest, sign)
-
-    def update_bounded(self, values: NDArray[np.float64], largest: float, sign: int = 1) -> None:
-        """Add finite doubles of which none is larger than this, up or down."""
-        size = len(values)
-        if size < _FEW or largest > _SLOW_ABOVE:
-            self.units += sign * sum(map(units_of, values.tolist()))
-            return
-        bits = (size + 2).bit_length()
-        splitter = 2.0 ** (math.frexp(largest)[1] + bits)
-        narrowing = 2.0 ** (bits - 53)
-        rest, upper = values, np.empty_like(values)
-        lower = np.empty_like(values)
-        while True:
-            # What is left of each value after adding a large number and taking it off again are
-            # its upper bits: they add up without rounding. The next round takes the bits below.
-            np.add(rest, splitter, out=upper)
-            np.subtract(upper, splitter, out=upper)
-            self.units += sign * units_of(float(np.add.reduce(upper)))
-            rest = np.subtract(rest, upper, out=lower)
-            if not rest.any():
+            if len(values) < _FEW or largest > _SLOW_ABOVE:
+                self.units += sign * sum(map(units_of, values.tolist()))
                 return
-            splitter *= narrowing
+            rounds = _Rounds(values, largest)
+            self.units += sign * rounds.take()
+            while rounds.rest.any():
+                self.units += sign * rounds.take()
+
+    def update_sorted(self, ordered: NDArray[np.float64]) -> None:
+        """Add finite doubles in rising order: 1.1 ns a value, for 1.7 in any order.
+
+        After two rounds only values near zero can have bits left, and those lie side by side.
+        """
+        largest = max(float(ordered[-1]), -float(ordered[0])) if len(ordered) else 0.0
+        if len(ordered) < _FEW or largest > _SLOW_ABOVE:
+            self.update(ordered)
+            return
+        rounds = _Rounds(ordered, largest)
+        self.units += rounds.take() + rounds.take()
+        near_zero = rounds.taken * 2.0**52
+        start, stop = ordered.searchsorted([-near_zero, near_zero]).tolist()
+        self.update(rounds.rest[start:stop])
 
     def merge(self, other: ExactSum) -> None:
         """Add another sum."""

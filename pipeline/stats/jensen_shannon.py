@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from scipy.special import rel_entr
 
 from pipeline.stats.packing import Ints
@@ -15,7 +16,6 @@ def jensen_shannon(reference: Ints, counts: Ints) -> float | None:
     Guarantee: `scipy.spatial.distance.jensenshannon(p, q, base=2)` over the same bins.
     Cost: 10 µs.
 
-    >>> import numpy as np
     >>> jensen_shannon(np.array([1, 1]), np.array([5, 5]))
     0.0
     >>> jensen_shannon(np.array([1, 0]), np.array([0, 1]))
@@ -23,10 +23,11 @@ def jensen_shannon(reference: Ints, counts: Ints) -> float | None:
 
     Source: D. Endres, J. Schindelin, "A new metric for probability distributions", 2003.
     """
-    size, rows = counts.sum(), reference.sum()
+    size, rows = np.add.reduce(counts), np.add.reduce(reference)
     if not size or not rows:
         return None
     p, q = reference / rows, counts / size
     middle = (p + q) / 2
-    divergence = float((rel_entr(p, middle) + rel_entr(q, middle)).sum()) / 2 / math.log(2)
+    apart = rel_entr(p, middle) + rel_entr(q, middle)
+    divergence = float(np.add.reduce(apart)) / 2 / math.log(2)
     return math.sqrt(max(divergence, 0.0))

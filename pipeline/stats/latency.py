@@ -123,24 +123,22 @@ class LatencyCounter:
             return None
         seconds = window_ms / 1000
         tokens = self._tokens.value()
+        p50, p90, p95, p99, p999 = (
+            None if value is None else min(max(value, moments.min), moments.max) + 0.0
+            for value in self._histogram.percentiles(500, 900, 950, 990, 999)
+        )
         return LatencyBlock(
             count=moments.count,
             errors=self._errors,
             error_rate=self._errors / moments.count,
             requests_per_s=moments.count / seconds,
             mean_ms=moments.mean(),
-            p50_ms=self._percentile(500),
-            p90_ms=self._percentile(900),
-            p95_ms=self._percentile(950),
-            p99_ms=self._percentile(990),
-            p999_ms=self._percentile(999),
+            p50_ms=p50,
+            p90_ms=p90,
+            p95_ms=p95,
+            p99_ms=p99,
+            p999_ms=p999,
             max_ms=moments.max + 0.0,
             ttft_p95_ms=self._ttft.percentile(950),
             tokens_per_s=tokens / seconds if self._reporting and tokens is not None else None,
         )
-
-    def _percentile(self, per_mille: int) -> float | None:
-        value = self._histogram.percentile(per_mille)
-        if value is None:
-            return None
-        return min(max(value, self._moments.min), self._moments.max) + 0.0

@@ -89,14 +89,23 @@ class LogHistogram:
 
     def at_rank(self, rank: int) -> float:
         """The middle of the bucket that holds the value of this rank, counted from 1."""
+        return self._at_ranks([rank])[0]
+
+    def _at_ranks(self, ranks: list[int]) -> list[float]:
         keys, counts = self._counts.arrays()
-        place = int(np.searchsorted(np.cumsum(counts), rank))
-        return float(key_middles(keys[place : place + 1])[0])
+        middles: list[float] = key_middles(keys[counts.cumsum().searchsorted(ranks)]).tolist()
+        return middles
 
     def percentile(self, per_mille: int) -> float | None:
         """The value of rank ceil(n x per_mille / 1000): numpy's `inverted_cdf`; None if empty."""
+        return self.percentiles(per_mille)[0]
+
+    def percentiles(self, *per_mille: int) -> list[float] | list[None]:
+        """Several of them, for the cost of one."""
         size = self.total()
-        return self.at_rank(percentile_rank(size, per_mille)) if size else None
+        if not size:
+            return [None] * len(per_mille)
+        return self._at_ranks([percentile_rank(size, part) for part in per_mille])
 
     def count_above(self, limit: float) -> int:
         """Values in the buckets above that of a limit."""

@@ -51,7 +51,7 @@ class Moments:
         batch = Moments()
         batch.count = len(ordered)
         batch.min, batch.max = float(ordered[0]), float(ordered[-1])
-        batch.total.update_bounded(ordered, max(batch.max, -batch.min))
+        batch.total.update_sorted(ordered)
         batch.std = _std_of_sorted(ordered)
         self.merge(batch)
 

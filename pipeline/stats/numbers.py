@@ -17,13 +17,10 @@ from pipeline.stats.log_histogram import LogHistogram, percentile_rank
 from pipeline.stats.moments import Moments
 from pipeline.stats.packing import Ints, pack_counts, unpack_counts
 
-BUFFER_ROWS = 12_000
-"""Values gathered before they are counted: sorting so many costs 3 ns a value, and the calls of
-NumPy are shared by as many."""
-
-_PIECE_ROWS = 16_000
-"""Counted at once at most: 128 kB, beyond which each array of scratch is fetched from the system
-anew and the caches are left."""
+BUFFER_ROWS = 16_000
+"""Values gathered before they are counted, and counted at once at most: sorting so many costs 3 ns
+a value, and the calls of NumPy are shared by as many. Beyond these 128 kB each array of scratch is
+fetched from the system anew and the caches are left."""
 
 
 class NumberCounter:
@@ -80,12 +77,12 @@ class NumberCounter:
             return
         buffer, self._buffer = self._buffer, []
         rows, self._buffered = self._buffered, 0
-        if rows <= _PIECE_ROWS:
+        if rows <= BUFFER_ROWS:
             self._count(np.concatenate(buffer))
             return
         gathered = np.concatenate(buffer)
-        for start in range(0, rows, _PIECE_ROWS):
-            self._count(gathered[start : start + _PIECE_ROWS])
+        for start in range(0, rows, BUFFER_ROWS):
+            self._count(gathered[start : start + BUFFER_ROWS])
 
     def _count(self, gathered: NDArray[Any]) -> None:
         """Count numbers, which are put in order on the way."""
@@ -251,21 +248,20 @@ class NumberCounter:
         moments = self._moments
         if not moments.count:
             return (None,) * len(per_mille)
-        inside = None if self._cells is None else self._inside()
+        upto = np.cumsum(self._inside())
         found = []
         for rank in (percentile_rank(moments.count, part) for part in per_mille):
-            value = moments.max if rank == moments.count else self._at_rank(rank, inside)
+            value = moments.max if rank == moments.count else self._at_rank(rank, upto)
             found.append(min(max(value, moments.min), moments.max) + 0.0)
         return tuple(found)
 
-    def _at_rank(self, rank: int, inside: Ints | None) -> float:
+    def _at_rank(self, rank: int, upto: Ints) -> float:
         cells = self._cells
-        if cells is None or inside is None:
+        if cells is None:
             return self._above.at_rank(rank)
         below = self._below.total()
         if rank <= below:
             return self._below.at_rank(rank)
-        upto = np.cumsum(inside)
         rank -= below
         if rank > upto[-1]:
             return self._above.at_rank(rank - int(upto[-1]))
@@ -280,6 +276,8 @@ class NumberCounter:
     def _inside(self) -> Ints:
         """Counts a cell without what is out of range: all of that fell beyond the last edges."""
         inside = self._cell_counts.copy()
+        if self._cells is None:
+            return inside
         inside[0] -= self._below.total()
         inside[-1] -= self._above.total()
         return inside

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from inferwatch.events.reference import NumericReference
 from inferwatch.events.window import NumericBlock
 from pipeline.stats.categories import entropy_bits
 from pipeline.stats.cells import Cells
-from pipeline.stats.chi_square import chi_square
+from pipeline.stats.chi_square import chi_square_apart
 from pipeline.stats.collapse import collapsed
 from pipeline.stats.drift import DriftScores, count_p, phi_at, rank_scores, shape_score
 from pipeline.stats.jensen_shannon import jensen_shannon
@@ -23,7 +21,6 @@ def numeric_block(
     *,
     rows: int,
     mismatched: int,
-    reference: NumericReference | None,
     scores: DriftScores | None,
     as_output: bool,
 ) -> NumericBlock:
@@ -33,21 +30,19 @@ def numeric_block(
         numbers: the numbers, counted.
         rows: all rows of the window.
         mismatched: rows that hold a text or the like.
-        reference: what to compare with.
-        scores: how far the window lies from it.
+        scores: how far the window lies from the reference; None without one.
         as_output: also fill `entropy` (over the PSI bins) and `collapsed`.
     """
     moments, cells = numbers.moments, numbers.cells
     count, mean = moments.count, moments.mean()
     p05, p50, p95 = numbers.percentiles(50, 500, 950)
     ks = pvalue = index = distance = moved = None
-    if cells is not None and count:
+    if cells is not None and scores is not None and count:
         counts, below, above = numbers.cell_counts, numbers.below, numbers.above
         ks = ks_statistic(cells.upto, counts, below, above)
         pvalue = None if ks is None else ks_pvalue(ks, cells.rows, count)
-        bins = cells.psi_bins(counts)
-        index = psi(cells.psi_reference, bins)
-        distance = jensen_shannon(cells.psi_reference, bins)
+        index = scores.psi
+        distance = jensen_shannon(cells.psi_reference, cells.psi_bins(counts))
         if mean is not None:
             moved = wasserstein(cells, counts, below, above, numbers.beyond(), mean)
     return NumericBlock(
@@ -99,9 +94,8 @@ def numeric_scores(
     if count:
         rank, effect, spread = rank_scores(cells.reference, counts)
         bins = cells.psi_bins(counts)
-        test = chi_square(cells.psi_reference, bins)
-        used = int(np.count_nonzero(bins + cells.psi_reference))
-        shape = 0.0 if test is None else shape_score(test[0], used - 1)
+        apart = chi_square_apart(cells.psi_reference, bins)
+        shape = 0.0 if apart is None else shape_score(*apart)
         index = psi(cells.psi_reference, bins) or 0.0
     return DriftScores(
         rows=count,

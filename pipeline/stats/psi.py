@@ -26,9 +26,9 @@ def psi(reference: Ints, counts: Ints) -> float | None:
 
     Source: S. Lewis, "An Introduction to Credit Scoring", 1994.
     """
-    size, rows = counts.sum(), reference.sum()
+    size, rows = np.add.reduce(counts), np.add.reduce(reference)
     if not size or not rows:
         return None
     p = np.maximum(reference / rows, FLOOR)
     q = np.maximum(counts / size, FLOOR)
-    return float(((q - p) * np.log(q / p)).sum()) + 0.0
+    return float(np.add.reduce((q - p) * np.log(q / p))) + 0.0

@@ -25,37 +25,41 @@ class SparseCounts:
     [[9], [2]]
     """
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_compact", "_parts")
 
     def __init__(self) -> None:
         """Nothing counted yet."""
         self._parts: list[tuple[Ints, Ints]] = []
+        self._compact = True
 
     def add(self, keys: Ints, counts: Ints) -> None:
         """Add a count (negative: take it back) under each key; keys may repeat."""
         if len(keys):
             self._parts.append((keys, counts))
-            if len(self._parts) >= _COMPACT_AT:
-                self._compact()
+            self._grown()
 
     def merge(self, other: SparseCounts) -> None:
         """Add the counts of another."""
-        self._parts.extend(other._parts)
+        if other._parts:
+            self._parts.extend(other._parts)
+            self._grown()
+
+    def _grown(self) -> None:
+        self._compact = False
         if len(self._parts) >= _COMPACT_AT:
-            self._compact()
+            self._put_together()
 
     def arrays(self) -> tuple[Ints, Ints]:
         """The keys, rising, and their counts, none of them zero."""
-        self._compact()
+        if not self._compact:
+            self._put_together()
         return self._parts[0] if self._parts else (_NOTHING, _NOTHING)
 
     def total(self) -> int:
         """The sum of all counts."""
         return sum(int(counts.sum()) for _, counts in self._parts)
 
-    def _compact(self) -> None:
-        if not self._parts:
-            return
+    def _put_together(self) -> None:
         keys = np.concatenate([part[0] for part in self._parts])
         counts = np.concatenate([part[1] for part in self._parts])
         order = np.argsort(keys, kind="stable")
@@ -64,6 +68,7 @@ class SparseCounts:
         sums = np.add.reduceat(counts, starts)
         here = sums != 0
         self._parts = [(keys[starts][here], sums[here])] if here.any() else []
+        self._compact = True
 
     def snapshot(self) -> list[int | bytes]:
         """`[first key, gaps between keys, counts]`, or `[]`."""

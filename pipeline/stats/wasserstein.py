@@ -7,6 +7,8 @@ import numpy as np
 from pipeline.stats.cells import Cells
 from pipeline.stats.packing import Ints
 
+_TINY = 5e-324
+
 
 def wasserstein(
     cells: Cells, counts: Ints, below: int, above: int, beyond: float, mean: float
@@ -28,18 +30,19 @@ def wasserstein(
         beyond: the sum of their distances from the range.
         mean: of the window.
     """
-    size = int(counts.sum())
+    ours = np.empty(len(counts) + 1)
+    ours[0] = below
+    np.add.accumulate(counts, out=ours[1:])
+    size = float(ours[-1])
     if not size or not cells.std > 0:
         return None
-    ours = np.concatenate([[below], np.cumsum(counts)])
     ours[-1] -= above
     gaps = ours / size
     gaps[1:] -= cells.upto / cells.rows
     left, right = gaps[:-1], gaps[1:]
-    width = cells.upper - cells.lower
     # A straight line from `left` to `right` crosses zero when their signs differ.
     steep = np.abs(left) + np.abs(right)
-    crossing = (left * left + right * right) / np.where(steep > 0, steep, 1.0)
-    heights = np.where(left * right >= 0, steep, crossing) / 2
-    inside = float((heights * width).sum())
+    crossing = (left * left + right * right) / np.maximum(steep, _TINY)
+    heights = np.where(left * right >= 0, steep, crossing)
+    inside = float(np.add.reduce(heights * (cells.upper - cells.lower))) / 2
     return max(inside + beyond / size, abs(mean - cells.mean)) / cells.std
