@@ -165,7 +165,7 @@ def _print(outcome: Outcome) -> None:
     from pipeline.replay.wording import duration, per_month, sentence
 
     summary = outcome.summary
-    console = Console()
+    console = Console(markup=False)
     console.print(sentence(summary), highlight=False)
     table = Table("model", "pages", "a month", "tickets", "a month")
     for column in table.columns[1:]:

@@ -100,6 +100,6 @@ def _highest_of_next(rows: Ints) -> Ints:
         reach *= 2
     rest = NEXT_ROWS - reach
     highest = stretch.copy()
-    if rest < len(stretch):
+    if 0 < rest < len(stretch):
         highest[:-rest] = np.maximum(stretch[:-rest], stretch[rest:])
     return highest

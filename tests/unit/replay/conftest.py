@@ -12,7 +12,6 @@ from inferwatch.settings import Settings, load
 from pipeline.replay.backtest import Inputs, Outcome, backtest
 
 NOW = 2_000_000_000_000
-START = 1_764_000_000_000
 
 CONFIG = """
 defaults: {windows: [1m], lateness: 10s, reference: {learn: "off"}}
@@ -39,12 +38,6 @@ class Replayed:
         found = [w for w in self.windows if all(w.get(k) == v for k, v in wanted.items())]
         assert len(found) == 1, f"{len(found)} windows with {wanted}"
         return found[0]
-
-
-def row(after_s: float, **more: Any) -> dict[str, Any]:
-    """A prediction so many seconds after the start of the first window."""
-    event = {"model": "shop", "version": "1", "ts": START + round(after_s * 1000)}
-    return {**event, "prediction": "yes", **more}
 
 
 def write_lines(path: Path, events: Iterable[Mapping[str, Any]]) -> Path:
