@@ -55,17 +55,17 @@ async def test_after_a_flush_nothing_is_published_before_all_is_rebuilt():
     rig = EvaluationRig(partitions=2)
     worker = rig.worker()
     for part in rig.parts:
-        await part.rows(1_000, 2_000, 12_000)
+        await part.rows(1_000, 12_000, 2_000)
     await worker.rounds()
     assert rig.topic.published(0) == [(0, 4)]
     rig.lose()
     rig.now_ms += LATER
     await worker.rounds()
     await rig.parts[0].rebuild()
-    await rig.parts[1].rebuild(1)
+    await rig.parts[1].rebuild(2)
     await worker.rounds()
     assert len(rig.topic.windows) == 1, "one partition is not whole"
-    await rig.parts[1].go_on(1)
+    await rig.parts[1].go_on(2)
     await rig.parts[1].rows(3_000)
     rig.now_ms += LATER
     await worker.rounds()
@@ -100,14 +100,16 @@ async def test_nothing_is_published_before_labels_were_looked_up_once_more():
 async def test_a_partition_that_went_back_is_waited_for():
     rig = EvaluationRig()
     worker = rig.worker()
-    await rig.parts[0].rows(1_000, 2_000, 12_000)
+    await rig.parts[0].rows(1_000)
+    await worker.rounds()
+    await rig.parts[0].rows(12_000, 2_000)
     await worker.rounds()
     rig.partitions.lose()
-    await rig.parts[0].rebuild(1)
+    await rig.parts[0].rebuild(2)
     rig.now_ms += LATER
     await worker.rounds()
     assert rig.topic.published(0) == [(0, 2)]
-    await rig.parts[0].go_on(1)
+    await rig.parts[0].go_on(2)
     await rig.parts[0].rows(3_000)
     rig.now_ms += LATER
     await worker.rounds()
