@@ -4,6 +4,7 @@ Where Java or a Redis 7 are absent the embedded ones take their place, and the r
 end; with CI=true that is an error instead. Nothing that is started here outlives the run.
 """
 
+import logging
 import os
 import re
 import subprocess
@@ -69,6 +70,15 @@ def redis_server(tmp_path_factory, pytestconfig) -> Iterator[EmbeddedRedis]:
         _note(pytestconfig, "Redis", "Redis " + ".".join(map(str, version)))
     with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
         yield server
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """A command sends all logging to its own standard error: give it back after the test."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @pytest.fixture
