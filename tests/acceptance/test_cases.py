@@ -5,7 +5,6 @@ says it in words, `threads` names public reports of the kind, `why` how a number
 """
 
 import json
-import logging
 import shutil
 from pathlib import Path
 
@@ -18,16 +17,7 @@ from inferwatch.cli import root
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
 
 
-@pytest.fixture
-def quiet_logging():
-    """A command sends all logging to its own standard error; give it back."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-
-
-@pytest.mark.usefixtures("quiet_logging")
+@pytest.mark.usefixtures("restored_logging")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(case, tmp_path, monkeypatch):
     folder, out = tmp_path / "in", tmp_path / "out"

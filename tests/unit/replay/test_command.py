@@ -1,7 +1,6 @@
 """`inferwatch replay` from the command line."""
 
 import json
-import logging
 import re
 from html.parser import HTMLParser
 
@@ -17,12 +16,7 @@ rules: [{name: slow, metric: latency.p95_ms, when: "> 100", severity: page}]
 """
 
 
-@pytest.fixture(autouse=True)
-def quiet_logging():
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 @pytest.fixture
