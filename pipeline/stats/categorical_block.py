@@ -7,7 +7,7 @@ import numpy as np
 from inferwatch.events.reference import CategoricalReference
 from inferwatch.events.window import CategoricalBlock
 from pipeline.stats.categories import OTHER, CategoryCounter, entropy_bits
-from pipeline.stats.chi_square import chi_square
+from pipeline.stats.chi_square import chi_square, chi_square_apart
 from pipeline.stats.collapse import collapsed
 from pipeline.stats.drift import DriftScores, count_p, phi_at, shape_score
 from pipeline.stats.jensen_shannon import jensen_shannon
@@ -30,7 +30,6 @@ def categorical_block(
     non_finite: int,
     mismatched: int,
     reference: CategoricalReference | None,
-    scores: DriftScores | None,
     as_output: bool,
 ) -> CategoricalBlock:
     """The block of a categorical column.
@@ -41,18 +40,18 @@ def categorical_block(
         non_finite: rows that hold a number that is not finite.
         mismatched: rows that hold an array or the like.
         reference: what to compare with.
-        scores: how far the window lies from it.
         as_output: also fill `entropy` and `collapsed`.
     """
     shown = with_other(categories)
     count = sum(shown.values())
-    index = distance = test = unseen = None
+    index = distance = test = unseen = drift = None
     if reference is not None:
         theirs, ours = side_by_side(categories, reference)
         index, distance = psi(theirs, ours), jensen_shannon(theirs, ours)
         test = chi_square(theirs, ours)
         # A reference that was itself over the limit cannot tell an unseen category.
         unseen = int(ours[-1]) if OTHER not in reference.shares else None
+        drift = categorical_scores(theirs, ours, rows=rows, reference=reference).drifted()
     return CategoricalBlock(
         count=count,
         missing=rows - count - non_finite - mismatched,
@@ -64,7 +63,7 @@ def categorical_block(
         chi2=None if test is None else test[0],
         chi2_pvalue=None if test is None else test[1],
         js=distance,
-        drift=None if scores is None else scores.drifted(),
+        drift=drift,
         top=top_shares(shown),
         entropy=entropy_bits(list(shown.values())) if as_output else None,
         collapsed=_collapsed(shown, count, reference) if as_output else None,
@@ -123,17 +122,15 @@ def _collapsed(
 
 
 def categorical_scores(
-    categories: CategoryCounter, *, rows: int, reference: CategoricalReference
+    theirs: Ints, ours: Ints, *, rows: int, reference: CategoricalReference
 ) -> DriftScores:
-    """How far a categorical column lies from its reference; see `DriftScores`."""
-    theirs, ours = side_by_side(categories, reference)
+    """How far a column lies from its reference, by the counts of `side_by_side`."""
     count, usable = int(ours.sum()), int(theirs.sum())
     order = np.argsort(-theirs[:-1], kind="stable")
     kept = order[: GROUPS - 1]
     kept = kept[theirs[kept] >= FEWEST]
     theirs_grouped, ours_grouped = _grouped(theirs, kept), _grouped(ours, kept)
-    test = chi_square(theirs_grouped, ours_grouped)
-    used = int(((theirs_grouped + ours_grouped) > 0).sum())
+    apart = chi_square_apart(theirs_grouped, ours_grouped)
     unseen = 0 if OTHER in reference.shares else int(ours[-1])
     return DriftScores(
         rows=count,
@@ -141,7 +138,7 @@ def categorical_scores(
         rank=0.0,
         effect=0.0,
         spread=0.0,
-        shape=0.0 if test is None else shape_score(test[0], used - 1),
+        shape=0.0 if apart is None else shape_score(*apart),
         psi=psi(theirs_grouped, ours_grouped) or 0.0,
         missing_p=count_p(rows - count, rows, reference.rows - usable, reference.rows),
         # Good and Turing: what a sample has not seen is as frequent as what it saw once.

@@ -108,6 +108,9 @@ class CategoryCounter:
         self.add({text: n for text, n in zip(self._texts, counts, strict=True) if n})
 
     def _trim(self) -> None:
+        if len(self._counts) == self._trimmed_at:
+            # No category came since: they only go here.
+            return
         unnamed = [text for text in self._counts if text not in self.named]
         if len(unnamed) > self.spare:
             unnamed.sort(key=category_order)

@@ -12,7 +12,7 @@ from inferwatch.events.canonical import number_text
 from inferwatch.events.reference import CategoricalReference, ColumnReference, NumericReference
 from inferwatch.events.window import CategoricalBlock, NumericBlock
 from pipeline.columns import Column, Floats
-from pipeline.stats.categorical_block import categorical_block, categorical_scores
+from pipeline.stats.categorical_block import categorical_block, categorical_scores, side_by_side
 from pipeline.stats.categories import CategoryCounter
 from pipeline.stats.drift import DriftScores
 from pipeline.stats.numbers import NumberCounter
@@ -228,7 +228,6 @@ class ColumnCounter:
             non_finite=self.non_finite,
             mismatched=self._odd,
             reference=self._categorical_reference(),
-            scores=self.drift_scores(rows=rows),
             as_output=as_output,
         )
 
@@ -245,7 +244,8 @@ class ColumnCounter:
         if numeric is not None:
             return numeric_scores(self._numbers, rows=rows, reference=numeric)
         if categorical is not None:
-            return categorical_scores(self._categories, rows=rows, reference=categorical)
+            theirs, ours = side_by_side(self._categories, categorical)
+            return categorical_scores(theirs, ours, rows=rows, reference=categorical)
         return None
 
     def _numeric_reference(self) -> NumericReference | None:

@@ -50,8 +50,10 @@ def runs(ordered: Ints) -> tuple[Ints, Ints]:
     >>> [part.tolist() for part in runs(np.array([1, 1, 4]))]
     [[1, 4], [2, 1]]
     """
-    starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
-    return ordered[starts], np.diff(starts, append=len(ordered))
+    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(ordered))
+    counts = ends.copy()
+    counts[1:] -= ends[:-1]
+    return ordered[ends - 1], counts
 
 
 class LogHistogram:
@@ -77,7 +79,7 @@ class LogHistogram:
         """Count finite doubles in rising order."""
         if len(ordered):
             keys, counts = runs(order_keys(ordered))
-            self._counts.add(keys, sign * counts)
+            self._counts.add_distinct(keys, sign * counts)
 
     def merge(self, other: LogHistogram) -> None:
         """Add the counts of another histogram."""

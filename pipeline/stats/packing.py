@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 _TYPES = tuple(np.dtype(code) for code in ("<u1", "<i1", "<u2", "<i2", "<u4", "<i4", "<i8"))
+_RANGES = tuple((int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in _TYPES)
 
 
 def pack_ints(values: Ints) -> bytes:
@@ -17,10 +18,8 @@ def pack_ints(values: Ints) -> bytes:
     '02010002002c01'
     """
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
-    for code, kind in enumerate(_TYPES):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return bytes([code]) + values.astype(kind).tobytes()
-    raise AssertionError("every int64 fits the last type")
+    code = next(n for n, (least, most) in enumerate(_RANGES) if least <= low and high <= most)
+    return bytes([code]) + values.astype(_TYPES[code]).tobytes()
 
 
 def unpack_ints(data: bytes) -> Ints:
@@ -40,7 +39,9 @@ def pack_counts(counts: Ints) -> list[bytes]:
     """
     places = np.flatnonzero(counts)
     if 3 * len(places) < len(counts):
-        return [pack_ints(np.diff(places, prepend=0)), pack_ints(counts[places])]
+        counts = counts[places]
+        places[1:] -= places[:-1].copy()
+        return [pack_ints(places), pack_ints(counts)]
     return [pack_ints(counts)]
 
 

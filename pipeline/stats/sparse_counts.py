@@ -38,6 +38,13 @@ class SparseCounts:
             self._parts.append((keys, counts))
             self._grown()
 
+    def add_distinct(self, keys: Ints, counts: Ints) -> None:
+        """The same of keys that rise and counts that are not zero: the first need no sorting."""
+        first = not self._parts
+        self.add(keys, counts)
+        if first:
+            self._compact = True
+
     def merge(self, other: SparseCounts) -> None:
         """Add the counts of another."""
         if other._parts:
