@@ -1,5 +1,6 @@
 """A worker killed at any time changes no count in any window: live results equal a recompute."""
 
+import io
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import orjson
 import pytest
 from eventually import eventually
 from kafka import KafkaProducer
+from log_files import write_log
 from recompute import differences, highest, read_topic, recompute
 
 from inferwatch import topics
@@ -22,6 +24,7 @@ from inferwatch.events.kinds import ARROW_STREAM, Kind
 from inferwatch.events.latency import Latency
 from inferwatch.events.prediction import Prediction
 from inferwatch.settings import load
+from pipeline.replay.backtest import Inputs, backtest
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -117,6 +120,21 @@ def start_worker(path, log):
         return subprocess.Popen(argv, stderr=output, stdout=subprocess.DEVNULL)
 
 
+def assert_replay_says_the_same(config, inputs, want, folder):
+    """The same events as files, merged into one partition, make the same windows."""
+    out = io.BytesIO()
+    files = Inputs(**write_log(folder, inputs))
+    outcome = backtest(config, files, now_ms=time.time_ns() // 1_000_000, windows=out)
+    assert outcome.summary.too_late == 0
+    got = highest(orjson.loads(line) for line in out.getvalue().splitlines())
+    wrong = [
+        f"{key}: {line}"
+        for key in want.keys() | got.keys()
+        for line in differences(got.get(key), want.get(key))
+    ]
+    assert not wrong, f"{len(wrong)} differences, such as {wrong[:5]}"
+
+
 @pytest.mark.timeout(240)
 def test_kill_9_changes_no_count(settings, tmp_path):
     config, path = settings
@@ -138,6 +156,7 @@ def test_kill_9_changes_no_count(settings, tmp_path):
         sender.join()
         inputs = {topic: read_topic(config, topic) for topic in topics.INPUTS}
         want = recompute(config, inputs)
+        assert_replay_says_the_same(config, inputs, want, tmp_path)
 
         def settled():
             records = read_topic(config, topics.WINDOWS)
