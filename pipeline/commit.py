@@ -58,12 +58,14 @@ class Changes:
         kept: predictions that labels may find.
         labels: ids whose label record changed.
         looked_up: the epoch for which all open labels were looked up once more.
+        kept_in: the history of Redis that holds `kept`.
     """
 
     dirty: set[str] = field(default_factory=set)
     kept: list[KeptPrediction] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     looked_up: str = ""
+    kept_in: str = ""
 
 
 class Work(Protocol):
@@ -299,7 +301,7 @@ class PartitionOwner:
             decoded = await asyncio.to_thread(self._decoder.decode, records)
             changes = await self._work.fold(state, decoded, through)
             if changes.kept:
-                await around.kept.keep(self.source, changes.kept)
+                changes.kept_in = await around.kept.keep(self.source, changes.kept)
             if decoded.rejected:
                 await around.send_dead_letters(decoded.rejected)
         else:
@@ -324,6 +326,7 @@ class PartitionOwner:
                 generation=generation,
                 offset=state.offset,
                 head=pack(state.head()),
+                kept_in=changes.kept_in,
                 panes={
                     key: pack(state.panes[key].snapshot())
                     for key in changes.dirty

@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from inferwatch import topics
@@ -59,6 +60,7 @@ KINDS = {
 
 NOTIFY_WITHIN_S = 1.0
 LETTERS_AT_ONCE = 500
+SWEEP_EVERY_S = 60.0
 
 
 class Engine:
@@ -137,6 +139,7 @@ class Engine:
         self._loops = [
             self._spawn(self._owners.beat_for_ever()),
             self._spawn(self._evaluators.run_for_ever()),
+            self._spawn(self._sweep_for_ever()),
         ]
 
     async def stop(self) -> None:
@@ -183,14 +186,25 @@ class Engine:
                 self._settings,
                 self._kept,
                 expiry,
-                self._predictions_counted,
+                partial(self._counted, topics.PREDICTIONS),
                 self._evaluations.lookup,
             )
         return EventWork(Folder(self._settings, self._references), expiry)
 
-    async def _predictions_counted(self) -> int:
-        """The event time up to which predictions are counted, as Redis says now."""
-        name = self._name(topics.PREDICTIONS)
+    async def _sweep_for_ever(self) -> None:
+        """Let kept predictions go that no label can ask for any more, by the labels' time."""
+        settings = self._settings
+        oldest = 2 * longest_horizon(settings) + settings.retention.restate
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                await self._kept.drop_before(await self._counted(topics.LABELS) - oldest)
+            except TRANSIENT as error:
+                log.warning("kept predictions stay: %s", error)
+
+    async def _counted(self, topic: topics.Topic) -> int:
+        """The event time up to which a topic is counted, as Redis says now."""
+        name = self._name(topic)
         sources = [source for source in self._sources if source.topic == name]
         progress = await read_progress(self._store, sources, self._now_ms())
         return progress.counted(self._settings.limits.idle)

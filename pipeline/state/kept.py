@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import RedisCluster
 
 from pipeline.labels.kept import FoundPrediction, KeptPrediction, unpack_all
+from pipeline.state.history import TELL_HISTORY
 from pipeline.state.keys import Keys, SourcePartition
 
 if TYPE_CHECKING:
@@ -20,8 +23,12 @@ SHARDS = 64
 BUCKETS_A_HORIZON = 2
 FIND_AT_ONCE = 10_000
 
+NET_MS = 24 * 3_600_000
+"""Rows go by the labels' time; what no sweep takes away goes so long after it could be of use."""
+
 # Several rows may carry one id: each is kept once, told apart by its identity, in any order.
-_KEEP = """
+_KEEP = (
+    """
 for n = 2, #ARGV, 3 do
   local id, identity, row = ARGV[n], ARGV[n + 1], ARGV[n + 2]
   local held = redis.call('HGET', KEYS[1], id)
@@ -36,8 +43,9 @@ for n = 2, #ARGV, 3 do
   end
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
-return 1
 """
+    + TELL_HISTORY
+)
 
 
 class KeptStore:
@@ -50,19 +58,45 @@ class KeptStore:
         self._horizon = horizon_ms
         self._width = max(1, -(-horizon_ms // BUCKETS_A_HORIZON))
         self._keep = redis.register_script(_KEEP)
+        self._buckets = f"{keys.root}kept-buckets"
+        self._is_cluster = isinstance(redis, RedisCluster)
 
-    async def keep(self, source: SourcePartition, rows: Iterable[KeptPrediction]) -> None:
-        """Write rows; writing one again changes nothing."""
+    async def keep(self, source: SourcePartition, rows: Iterable[KeptPrediction]) -> str:
+        """Write rows; writing one again changes nothing.
+
+        Returns:
+            Which history of Redis holds them, for the step that builds on them: a failover
+            between the two could lose the rows alone. Empty on a cluster, where shards and
+            partitions have histories of their own.
+        """
+        rows = list(rows)
+        if not rows:
+            return ""
+        history: Any = b""
+        buckets = {row.ts // self._width for row in rows}
+        await self._redis.sadd(self._buckets, *buckets)
         by_key: dict[str, list[str | bytes]] = {}
         for row in rows:
             key = self._keys.kept(_shard(row.id), row.ts // self._width)
             identity = f"{source}:{row.offset}:{row.row}"
             by_key.setdefault(key, []).extend((row.id, identity, row.pack(str(source))))
         for key, args in by_key.items():
-            # A whole bucket outlives its last row's horizon; the wall clock is only the net.
-            ttl = self._horizon * 2 + self._width
+            ttl = self._horizon * 2 + self._width + NET_MS
             for first in range(0, len(args), 3_000):
-                await self._keep(keys=[key], args=[ttl, *args[first : first + 3_000]])
+                history = await self._keep(keys=[key], args=[ttl, *args[first : first + 3_000]])
+        return "" if self._is_cluster else str(history, "utf-8")
+
+    async def drop_before(self, ts: int) -> int:
+        """Let the rows of earlier times go, a bucket at a time; how many buckets went."""
+        held: Any = await self._redis.smembers(self._buckets)
+        old = [bucket for bucket in map(int, held) if (bucket + 1) * self._width <= ts]
+        for bucket in old:
+            pipe = self._redis.pipeline(transaction=False)
+            for shard in range(SHARDS):
+                pipe.unlink(self._keys.kept(shard, bucket))
+            await pipe.execute()
+            await self._redis.srem(self._buckets, bucket)
+        return len(old)
 
     async def find(self, wanted: Sequence[tuple[str, int]]) -> Mapping[str, list[FoundPrediction]]:
         """The rows kept under each id, for labels of these (id, label time)."""

@@ -11,20 +11,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.state.history import refuse_other_history
 from pipeline.state.keys import Keys, SourcePartition
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 # KEYS: head, panes, labels, dirty (all of one slot).
-# ARGV: expected generation, new generation, offset, head, then for each of panes, labels, dirty:
-#       number of fields set, field, value ...; then for panes and labels: number deleted, field ...
-_WRITE = """
+# ARGV: expected generation, new generation, offset, head, history that holds the kept predictions,
+#       then for each of panes, labels, dirty: number of fields set, field, value ...; then for
+#       panes and labels: number deleted, field ...
+_WRITE = f"""
 local held = redis.call('HGET', KEYS[1], 'generation')
 if held == ARGV[2] then return 1 end
 if held ~= ARGV[1] then return 0 end
+{refuse_other_history(5)}
 redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'offset', ARGV[3], 'head', ARGV[4])
-local at = 5
+local at = 6
 for k = 2, 4 do
   local n = tonumber(ARGV[at])
   at = at + 1
@@ -81,12 +84,17 @@ class StoredPartition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One write: it builds on generation `expected` and leaves `generation`."""
+    """One write: it builds on generation `expected` and leaves `generation`.
+
+    Attributes:
+        kept_in: the history of Redis that holds the predictions kept for this step, if any.
+    """
 
     expected: str
     generation: str
     offset: int
     head: bytes
+    kept_in: str = ""
     panes: Mapping[str, bytes] = field(default_factory=dict)
     labels: Mapping[str, bytes] = field(default_factory=dict)
     dirty: Mapping[str, str] = field(default_factory=dict)
@@ -136,7 +144,7 @@ class PartitionStore:
 
     async def write(self, source: SourcePartition, step: Step) -> bool:
         """Write a step; False where Redis holds neither what it builds on nor the step itself."""
-        args: list[Any] = [step.expected, step.generation, step.offset, step.head]
+        args: list[Any] = [step.expected, step.generation, step.offset, step.head, step.kept_in]
         for fields in (step.panes, step.labels, step.dirty):
             args.append(len(fields))
             for name, value in fields.items():

@@ -144,6 +144,7 @@ class MemoryKeptStore:
     async def keep(self, source, rows):
         for row in rows:
             self.rows[source, row.offset, row.row] = row
+        return ""
 
     async def find(self, wanted):
         return {}

@@ -5,6 +5,7 @@ import pytest
 from pipeline.labels.kept import KeptPrediction
 from pipeline.state.kept import KeptStore
 from pipeline.state.keys import SourcePartition
+from pipeline.state.partitions import PartitionStore, Step
 from pipeline.windows.watermark import NEVER
 
 HORIZON = 10_000
@@ -84,7 +85,31 @@ async def test_looking_twice_for_one_id_finds_its_rows_once(store, source):
     assert len(found["a"]) == 1
 
 
+async def test_keeping_tells_the_history_and_a_step_on_another_one_is_refused(
+    store, source, client, keys
+):
+    partitions = PartitionStore(client, keys)
+    await partitions.begin(source, "g1", -1, b"")
+    history = await store.keep(source, [row()])
+    info = await client.info("replication")
+    assert history == info["master_replid"]
+    values = {"expected": "g1", "generation": "g2", "offset": 1, "head": b""}
+    # A failover in between: the rows may be gone, so they are counted and kept once more.
+    assert not await partitions.write(source, Step(**values, kept_in="0" * 40))
+    assert (await partitions.load(source)).offset == -1
+    assert await partitions.write(source, Step(**values, kept_in=history))
+
+
 async def test_what_is_kept_goes_by_itself_some_day(store, source, client, keys):
     await store.keep(source, [row()])
-    (key,) = [key async for key in client.scan_iter(f"{keys.root}*")]
+    (key,) = [key async for key in client.scan_iter(f"{keys.root}{{*")]
     assert await client.pttl(key) >= 2 * HORIZON
+
+
+async def test_rows_go_by_the_time_of_the_labels_and_younger_ones_stay(store, source):
+    await store.keep(source, [row("old", ts=9_999), row("edge", ts=10_000), row("new", ts=50_000)])
+    assert await store.drop_before(9_999) == 0
+    assert await store.drop_before(10_000) == 1
+    assert await store.drop_before(10_000) == 0
+    found = await store.find([("old", 9_999), ("edge", 10_000), ("new", 50_000)])
+    assert set(found) == {"edge", "new"}
