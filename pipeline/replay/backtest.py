@@ -151,6 +151,7 @@ def _sources(
             now_ms=now_ms,
             by_time=inputs.by_time,
             with_ids=bool(inputs.labels),
+            is_regression=lambda model: settings.for_model(model).task == "regression",
         )
         for path in paths
     ]

@@ -32,7 +32,7 @@ KNOWN = frozenset(
 """Columns of predictions that are no features; `label` and `split` are a reference's."""
 _OBJECTS = frozenset({"features", "scores", "segment"})
 _CONSTANTS = ("model", "version", "origin")
-_AS_WRITTEN = frozenset({"id", "model", "version", "label", "origin"})
+_AS_WRITTEN = frozenset({"id", "model", "version", "origin"})
 _WHOLE = frozenset({"ts", "seq", "received"})
 
 
@@ -103,13 +103,26 @@ def _is_plain_id(array: Any) -> bool:
 
 
 def table_batches(
-    path: Path, suffix: str, progress: Progress, rejected: Counter[str]
+    path: Path,
+    suffix: str,
+    progress: Progress,
+    rejected: Counter[str],
+    is_regression: Callable[[str], bool],
 ) -> Iterator[Any]:
-    """The record batches of a file; rows of a CSV file that are no rows count as malformed."""
+    """The record batches of a file; rows of a CSV file that are no rows count as malformed.
+
+    Args:
+        path: the file.
+        suffix: of its name, without what tells how it is packed.
+        progress: told the bytes read so far.
+        rejected: where bad rows are counted.
+        is_regression: whether a model's predictions are values: of a CSV file's cells only the
+            model tells.
+    """
     if suffix == ".parquet":
         return parquet_batches(path, progress)
     if suffix == ".csv":
-        return _csv_batches(path, progress, rejected)
+        return _csv_batches(path, progress, rejected, is_regression)
     return arrow_batches(path, progress)
 
 
@@ -137,23 +150,42 @@ def _times(array: Any) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return times
 
 
-def _csv_batches(path: Path, progress: Progress, rejected: Counter[str]) -> Iterator[Any]:
+def _csv_batches(
+    path: Path, progress: Progress, rejected: Counter[str], is_regression: Callable[[str], bool]
+) -> Iterator[Any]:
     def refuse(row: Any) -> str:
         rejected["malformed"] += 1
         return "skip"
 
     for batch in csv_batches(path, progress, refuse):
-        arrays = [
-            array if name in _AS_WRITTEN else _cells(name, array)
-            for name, array in zip(batch.schema.names, batch.columns, strict=True)
-        ]
+        cells = dict(zip(batch.schema.names, batch.columns, strict=True))
+        arrays = [_cells(name, array) for name, array in cells.items()]
+        if "prediction" in cells and "model" in cells:
+            models = cells["model"].unique().to_pylist()
+            if not any(is_regression(model) for model in models if model is not None):
+                arrays[list(cells).index("prediction")] = class_texts(cells["prediction"])
         yield pa.RecordBatch.from_arrays(arrays, batch.schema.names)
 
 
 def _cells(name: str, array: Any) -> Any:
+    if name == "label":
+        return class_texts(array)
+    if name in _AS_WRITTEN:
+        return array
     if name in _WHOLE:
         try:
             return pc.cast(array, pa.int64())
         except pa.ArrowInvalid:
             pass  # 1764000000123.0 is whole too, and the rest is for the decoder to judge
     return cells_array(array)
+
+
+def class_texts(array: Any) -> Any:
+    """Classes as they are written; but 1.0 is 1, as everywhere.
+
+    Tools that know no missing whole number write them so as soon as one cell is empty.
+
+    >>> class_texts(pa.array(["1.0", "1", "1.10", "007", None])).to_pylist()
+    ['1', '1', '1.10', '007', None]
+    """
+    return pc.replace_substring_regex(array, r"^(-?(?:0|[1-9][0-9]*))\.0+$", r"\1")

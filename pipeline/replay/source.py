@@ -32,6 +32,7 @@ class Source:
         now_ms: the clock at the start of the replay.
         by_time: take the rows by `ts`, not as they stand in the file.
         with_ids: whether anything asks for the ids of predictions.
+        is_regression: whether a model's predictions are values.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class Source:
     now_ms: int
     by_time: bool = False
     with_ids: bool = True
+    is_regression: Callable[[str], bool] = lambda model: False
 
     def parts(self, progress: Callable[[int], None] = lambda read: None) -> Iterator[Part]:
         """The rows, part by part.
@@ -80,7 +82,7 @@ class Source:
     def _table(self, suffix: str, progress: Callable[[int], None]) -> Iterator[Part]:
         decoder = TableDecoder(self.kind, self.limits, self.now_ms, with_ids=self.with_ids)
         ragged: Counter[str] = Counter()
-        batches = table_batches(self.path, suffix, progress, ragged)
+        batches = table_batches(self.path, suffix, progress, ragged, self.is_regression)
         for batch in sorted_by_time(batches) if self.by_time else batches:
             yield decoder.part(batch)
         if ragged:

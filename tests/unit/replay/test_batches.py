@@ -65,6 +65,9 @@ def test_part_sizes_change_nothing(replayed, monkeypatch, with_labels):
     whole = replayed(**given, config=CONFIG, revisions=True)
     assert whole.plain["too_late"] and whole.plain["duplicates"] and whole.plain["lost"]
     assert any(window["revision"] for window in whole.windows)
+    plain = whole.plain
+    counted = plain["rows"] + plain["duplicates"] + sum(plain["deadletter"].values())
+    assert counted == len(given["predictions"])
     assert whole.outcome.alerts
     for lines in (1, 90):
         monkeypatch.setattr(event_lines, "LINES", lines)

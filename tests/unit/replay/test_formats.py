@@ -155,3 +155,28 @@ def test_what_cannot_be_read_is_said(replayed, tmp_path, name, content, said):
         path.write_bytes(content)
     with pytest.raises(UsageError, match=said):
         replayed(path)
+
+
+def test_classes_of_csv_files_are_as_written_but_one_is_one(replayed, tmp_path):
+    """A tool that knows no missing whole number writes 1 as 1.0; versions are no numbers."""
+    (tmp_path / "p.csv").write_text(
+        "id,model,version,ts,prediction\n"
+        + "".join(f"i{n},shop,1.10,{START + n},{c}\n" for n, c in enumerate(("1", "1.0", "007")))
+    )
+    (tmp_path / "l.csv").write_text(f"id,ts,label\ni0,{START},1.0\ni1,{START},1\ni2,{START},007\n")
+    window = replayed(tmp_path / "p.csv", labels=tmp_path / "l.csv").window(version="1.10")
+    assert window["quality"]["confusion"] == {"1": {"1": 2}, "007": {"007": 1}}
+
+
+def test_values_of_csv_files_are_numbers(replayed, tmp_path):
+    config = """
+defaults: {windows: [1m], reference: {learn: "off"}}
+models: [{name: price, task: regression}]
+"""
+    (tmp_path / "p.csv").write_text(
+        f"id,model,ts,prediction\ni0,price,{START},1.50\ni1,price,{START},2.0\n"
+    )
+    (tmp_path / "l.csv").write_text(f"id,ts,label\ni0,{START},1.0\ni1,{START},2\n")
+    window = replayed(tmp_path / "p.csv", config, labels=tmp_path / "l.csv").window()
+    assert window["quality"]["mae"] == 0.25
+    assert window["prediction"]["mean"] == 1.75
