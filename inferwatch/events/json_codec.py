@@ -25,6 +25,7 @@ __all__ = [
     "window_to_json",
 ]
 
+_OUTPUT_ONLY = ("entropy", "collapsed")  # keys of the block `prediction`
 _BLOCKS = ("latency", "quality", "estimated", "features", "prediction", "scores", "resources")
 
 
@@ -39,6 +40,10 @@ def window_to_dict(window: WindowResult) -> dict[str, Any]:
     for block in _BLOCKS:
         if plain[block] is None:
             del plain[block]
+    for inputs in ("features", "scores"):
+        for column in plain.get(inputs, {}).values():
+            for key in _OUTPUT_ONLY:
+                del column[key]
     # The schema stands first in a line, where people look.
     return {"schema": plain.pop("schema"), **plain}
 
