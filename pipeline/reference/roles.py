@@ -15,6 +15,8 @@ BARE_SCORE = "scores"
 _ROLES = ("model", "prediction", "label", "ts", "split")
 _UNUSED = frozenset({"version", "id", "origin", "seq", "received"})
 _SEGMENT = "segment."
+PANDAS_INDEX = "__index_level_"
+"""Begins the names of columns that pandas adds to a Parquet file for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def roles_of(columns: Mapping[str, Column]) -> Roles:
             scores[name[len(SCORE) :]] = column
         elif name.startswith(FEATURE):
             features[name[len(FEATURE) :]] = column
-        elif name not in _UNUSED and not name.startswith(_SEGMENT):
+        elif name not in _UNUSED and not name.startswith((_SEGMENT, PANDAS_INDEX)):
             features.setdefault(name, column)
     size = next((column.size for column in columns.values()), 0)
     return Roles(size, features, scores, others)

@@ -22,6 +22,7 @@ from pipeline.decode.faults import Faults
 from pipeline.decode.kind_readers import READERS
 from pipeline.reference.csv_table import cells_array, csv_batches
 from pipeline.reference.record_batches import arrow_batches, parquet_batches
+from pipeline.reference.roles import PANDAS_INDEX
 from pipeline.replay.part import Part
 
 Progress = Callable[[int], None]
@@ -78,6 +79,8 @@ class TableDecoder:
         columns = []
         for name, array in zip(batch.schema.names, batch.columns, strict=True):
             if name == "id" and not self._with_ids and _is_plain_id(array):
+                continue
+            if name.startswith(PANDAS_INDEX):
                 continue
             if name not in KNOWN and name.partition(".")[0] not in _OBJECTS:
                 name = f"features.{name}"

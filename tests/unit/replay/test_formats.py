@@ -28,8 +28,10 @@ def table(rows=300):
         "features.country": [rnd.choice(["DE", "FR", None]) for _ in range(rows)],
         "segment.region": [rnd.choice(["eu", "us"]) for _ in range(rows)],
     }
-    columns["amount"][7] = float("inf")
-    return pa.table(columns)
+    columns["amount"][7:8] = [float("inf")][:rows]
+    texts = dict.fromkeys(columns.keys() - {"ts", "scores.yes", "amount"}, pa.string())
+    types = {**texts, "ts": pa.int64(), "scores.yes": pa.float64(), "amount": pa.float64()}
+    return pa.table(columns, pa.schema([(name, types[name]) for name in columns]))
 
 
 def events(tab):
@@ -180,3 +182,16 @@ models: [{name: price, task: regression}]
     window = replayed(tmp_path / "p.csv", config, labels=tmp_path / "l.csv").window()
     assert window["quality"]["mae"] == 0.25
     assert window["prediction"]["mean"] == 1.75
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.csv", "p.arrow", "stream.arrow"])
+def test_a_table_without_rows_is_no_mistake(replayed, tmp_path, name):
+    assert replayed(write(table(0), tmp_path / name)).plain["rows"] == 0
+
+
+def test_the_index_of_pandas_is_no_feature(replayed, tmp_path):
+    frame = table(9).to_pandas().sample(frac=1, random_state=1)
+    frame.to_parquet(tmp_path / "p.parquet")
+    assert "__index_level_0__" in pq.read_schema(tmp_path / "p.parquet").names
+    for window in replayed(tmp_path / "p.parquet").windows:
+        assert list(window["features"]) == ["amount", "country"]
