@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,10 +90,11 @@ def publish(file: Path, config: str | None, as_json: bool) -> None:
     A model's first reference holds for every row that arrives after this; a later one from the
     first window that begins after this. Publishing the same profile again changes nothing.
     """
+    from pipeline.reference.profile_file import read_profile
     from pipeline.reference_publish import publish as publish_profile
     from pipeline.reference_publish import published_references
 
-    profile = _read_profile(file)
+    profile = read_profile(file)
     settings = read_settings(config)
     known = dict(_times(published_references(settings).published()))
     name = (profile.model, profile.version, profile.fingerprint, profile.provisional)
@@ -195,26 +196,6 @@ def _spec(model: str, version: str | None, config: str | None) -> BuildSpec:
         categorical=frozenset(features.categorical),
         watches=watches,
     )
-
-
-def _read_profile(file: Path) -> ReferenceProfile:
-    from inferwatch.events.json_codec import reference_from_json
-    from inferwatch.events.reference import SCHEMA
-
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file}: it cannot be read: {error.strerror}") from error
-    try:
-        plain = json.loads(data)
-        if not isinstance(plain, Mapping) or plain.get("schema") != SCHEMA:
-            raise ValueError(f"its `schema` is not {SCHEMA!r}")
-        return reference_from_json(data)
-    except (ValueError, TypeError) as error:
-        raise UsageError(
-            f"{file}: it is no reference profile: {error}; "
-            "make one with: inferwatch reference build"
-        ) from error
 
 
 @contextmanager

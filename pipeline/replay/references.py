@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
-from inferwatch.errors import UsageError
-from inferwatch.events.json_codec import reference_from_json
-from inferwatch.events.reference import SCHEMA, ReferenceProfile
+from inferwatch.events.reference import ReferenceProfile
 from inferwatch.settings import ModelSettings, Settings
 from pipeline.decode.column_values import as_texts
 from pipeline.reference.builder import BuildSpec, build
 from pipeline.reference.catalog import EVERY_MODEL, ReferenceCatalog
+from pipeline.reference.profile_file import read_profile
 from pipeline.reference.tables import read_tables
 
 
@@ -29,27 +27,12 @@ def catalog_of(files: Iterable[Path], settings: Settings) -> ReferenceCatalog:
     """
     catalog = ReferenceCatalog()
     for file in files:
-        profiles = [_profile(file)] if file.suffix.lower() == ".json" else _built(file, settings)
+        profiles = (
+            [read_profile(file)] if file.suffix.lower() == ".json" else _built(file, settings)
+        )
         for profile in profiles:
             catalog.add(profile)
     return catalog
-
-
-def _profile(file: Path) -> ReferenceProfile:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file}: it cannot be read: {error.strerror}") from error
-    try:
-        plain = json.loads(data)
-        if not isinstance(plain, Mapping) or plain.get("schema") != SCHEMA:
-            raise ValueError(f"its `schema` is not {SCHEMA!r}")
-        return reference_from_json(data)
-    except (ValueError, TypeError) as error:
-        raise UsageError(
-            f"{file}: it is no reference profile: {error}; "
-            "make one with: inferwatch reference build"
-        ) from error
 
 
 def _built(file: Path, settings: Settings) -> list[ReferenceProfile]:
