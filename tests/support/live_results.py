@@ -9,6 +9,7 @@ from recompute import differences, identity, read_topic, recompute
 
 from inferwatch import topics
 from inferwatch.broker import kafka_options
+from pipeline.reference_publish import published_references
 
 BY_CHANCE = ("revision", "late")
 """What depends on when a window was published; all else is a function of the log."""
@@ -71,7 +72,9 @@ class Truth:
         self._ends_before = ends_before
         inputs = {topic: read_topic(settings, topic) for topic in topics.INPUTS}
         self.records = sum(len(part) for topic in inputs.values() for part in topic.values())
-        self.windows = self._final(recompute(settings, inputs))
+        catalog = published_references(settings)
+        self.references = len(catalog.by_fingerprint)
+        self.windows = self._final(recompute(settings, inputs, catalog))
 
     def differences(self, windows) -> list[str]:
         """Every field of every window that is not the same."""

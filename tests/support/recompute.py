@@ -55,12 +55,18 @@ def read_topic(settings: Settings, topic: topics.Topic) -> dict[int, list[RawRec
 def recompute(
     settings: Settings,
     log: dict[topics.Topic, dict[int, list[RawRecord]]],
-    references: Iterable[ReferenceProfile] = (),
+    references: Iterable[ReferenceProfile] | ReferenceCatalog = (),
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Every window of the log: (model, version, segment, window, start) -> the result."""
-    catalog = ReferenceCatalog()
-    for reference in references:
-        catalog.add(reference)
+    """Every window of the log: (model, version, segment, window, start) -> the result.
+
+    References hold from the first row, or where a catalog is given, as that one says.
+    """
+    if isinstance(references, ReferenceCatalog):
+        catalog = references
+    else:
+        catalog = ReferenceCatalog()
+        for reference in references:
+            catalog.add(reference)
     plans = ModelPlans(settings)
     panes: dict[PaneKey, list[Pane]] = defaultdict(list)
     kept: dict[str, list[FoundPrediction]] = defaultdict(list)

@@ -79,6 +79,13 @@ def test_forgetting_tells_from_when_on_the_topic_must_be_asked():
     assert published.forgotten_before == 60_001
 
 
+def test_the_order_in_which_floats_were_added_says_nothing_new():
+    published = Published()
+    published.learn(result(completeness=0.1 + 0.2), 0)
+    assert published.revise(KEY, result(completeness=0.3)) is None
+    assert published.revise(KEY, result(completeness=0.3000001)).revision == 1
+
+
 def test_the_digest_is_of_all_but_the_revision():
     assert digest(result()) == digest(result(revision=9))
     assert digest(result()) != digest(result(rows=11))
