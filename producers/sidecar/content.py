@@ -32,7 +32,9 @@ def unpack(body: bytes, encodings: str | None, limit: int) -> bytes:
     >>> unpack(gzip.compress(b"{}"), "gzip", 1024)
     b'{}'
     """
-    for encoding in reversed((encodings or "").lower().split(",")):
+    if encodings is None:
+        return body
+    for encoding in reversed(encodings.lower().split(",")):
         name = encoding.strip()
         if name in ("", "identity"):
             continue

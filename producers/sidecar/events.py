@@ -153,8 +153,9 @@ class EventMaker:
 
     def _is_unread(self, decoded: DecodedExchange) -> bool:
         """Whether something is to be hidden whose values nobody could read."""
-        nothing = decoded.inputs is None or (decoded.inputs and not any(decoded.inputs))
-        return self._redactor.has_rules and bool(nothing)
+        if not self._redactor.has_rules:
+            return False
+        return decoded.inputs is None or (decoded.inputs != [] and not any(decoded.inputs))
 
     def _id(self, exchange: Exchange, decoded: DecodedExchange, secrets: list[str]) -> str | None:
         request_id = exchange_id(exchange, decoded.id)

@@ -68,6 +68,7 @@ class RequestReader:
         self._listener = listener
         self._parser: Any = self._new_parser()
         self._exchange = Exchange()
+        self._headers: Headers = []
         self._head = 0
         self._seen_any = False
         # Set while the body of an upgrade request is read by a parser of its own.
@@ -103,6 +104,7 @@ class RequestReader:
         """Let go of an exchange that ended before its request did."""
         if self._exchange is exchange:
             self._exchange = Exchange()
+            self._headers = self._exchange.request.headers
 
     def _go_on_after_upgrade(self, rest: bytes) -> None:
         # The parser stops after the head of such a request; unless the server accepts (then the
@@ -128,7 +130,9 @@ class RequestReader:
         if self._resumes:
             return
         self._exchange = Exchange()
-        self._exchange.request.started = self._listener.now
+        request = self._exchange.request
+        request.started = self._listener.now
+        self._headers = request.headers
         self._head = 0
 
     def on_url(self, url: bytes) -> None:
@@ -141,7 +145,7 @@ class RequestReader:
         """A header, or a trailer."""
         if not self._resumes:
             self._head += len(name) + len(value)
-            self._exchange.request.headers.append((name, value))
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""

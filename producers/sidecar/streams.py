@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 _MEDIA = (
     "text/event-stream",
@@ -14,6 +15,7 @@ _MEDIA = (
 )
 
 
+@lru_cache(maxsize=256)
 def media_type(content_type: str | None) -> str:
     """The media type alone, in lower case.
 

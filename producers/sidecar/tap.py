@@ -189,7 +189,7 @@ class Tap:
             message.arrivals.append(self.now)
             if is_too_large:
                 message.cut = "oversized"
-                if message.kept > 4 * END_BYTES:
+                if message.ends_after is None or message.kept > 4 * END_BYTES:
                     # Seldom, so that a long stream of small pieces is not gone through for each.
                     self._rules.budget.give(forget_middle(message))
 

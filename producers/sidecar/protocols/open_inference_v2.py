@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -110,6 +111,7 @@ class OpenInferenceV2Metadata:
         return LearnedNames(model, version, names)
 
 
+@lru_cache(maxsize=4096)
 def _target(pattern: re.Pattern[str], path: str) -> tuple[str | None, str | None]:
     match = pattern.search(path)
     if match is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from inferwatch.settings.sidecar import SidecarSettings
 from producers.sidecar.exchange import Exchange
@@ -39,19 +40,25 @@ def recogniser(settings: SidecarSettings) -> Callable[[Exchange], WireProtocol |
     >>> recognise(Exchange(method="POST", target="/v2/models/m/infer")) is None
     True
     """
-    known: list[WireProtocol] = [*_UNMISTAKABLE, *_TOLD_APART]
+    told_apart: tuple[WireProtocol, ...] = _TOLD_APART
+    by_path: list[WireProtocol] = [*_UNMISTAKABLE]
     if settings.protocol != "auto":
-        known = [*_UNMISTAKABLE, *_CONFIGURED]
-        known = [protocol for protocol in known if protocol.name == settings.protocol]
+        configured = (*_UNMISTAKABLE, *_CONFIGURED)
+        told_apart = ()
+        by_path = [protocol for protocol in configured if protocol.name == settings.protocol]
     width = len(settings.features.names)
-    routes: list[WireProtocol] = [FreeJson(route, width) for route in settings.routes]
-    known = routes + known
+    by_path = [*(FreeJson(route, width) for route in settings.routes), *by_path]
+
+    @lru_cache(maxsize=4096)
+    def of_path(method: str, path: str) -> WireProtocol | None:
+        return next((p for p in by_path if p.matches(method, path, [])), None)
 
     def recognise(exchange: Exchange) -> WireProtocol | None:
-        method, path, headers = exchange.method, exchange.path, exchange.request.headers
-        for protocol in known:
-            if protocol.matches(method, path, headers):
-                return protocol
-        return None
+        method, path = exchange.method, exchange.path
+        found = of_path(method, path)
+        if found is None:
+            headers = exchange.request.headers
+            found = next((p for p in told_apart if p.matches(method, path, headers)), None)
+        return found
 
     return recognise
