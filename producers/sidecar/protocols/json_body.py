@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
-
-import orjson
 
 from inferwatch.errors import RejectedEventError
 from inferwatch.events.json_parse import parse_json
@@ -80,7 +79,7 @@ def error_text(body: bytes | None) -> str | None:
         value = value["message"]
     if isinstance(value, list) and value and all(isinstance(v, dict) and "msg" in v for v in value):
         return "; ".join(_mistake(v) for v in value)[:2048]
-    return value if isinstance(value, str) else orjson.dumps(value, default=str)[:2048].decode()
+    return value if isinstance(value, str) else json.dumps(value)[:2048]
 
 
 def _mistake(mistake: dict[str, Any]) -> str:

@@ -1,54 +1,25 @@
 """Every recorded exchange of a real server passes byte for byte and gives the events it states."""
 
-import base64
 import json
 import re
 import socket
-from pathlib import Path
 
 import pytest
 from eventually import eventually
+from exchanges import CAPTURES, SIDECAR, body_of
 from sidecar_rig import answer, post, read_exactly, read_request, rig
 
 from inferwatch.events.kinds import Kind
 
-CAPTURES = Path(__file__).parents[2] / "captures"
 FILES = sorted(CAPTURES.glob("*/*.json"))
 # Which output of a capture is the prediction; the others hold scores.
 PREDICTIONS = ("predict", "label", "predicted_label", "classes", "output")
-SIDECAR = {
-    "model": "configured",
-    "routes": [
-        {"path": "/classify", "inputs": "$.input_data", "outputs": "$"},
-        {
-            "path": "/classify_one",
-            "inputs": "$.flower",
-            "outputs": "$.label",
-            "scores": "$.probabilities",
-        },
-        {"path": "/talk", "inputs": "$.prompt", "outputs": "$"},
-        {
-            "path": "/predict",
-            "inputs": "$.features",
-            "outputs": "$.label",
-            "scores": "$.probabilities",
-            "id": "$.id",
-        },
-        {"path": "/iris", "inputs": "$.rows", "outputs": "$.labels", "scores": "$.scores"},
-    ],
-}
 # Ids that a server makes up: the captures state only those that a client can rely on.
 ID_HEADERS = ("x-request-id", "x-bentoml-request-id")
 
 
 def read(path):
     return json.loads(path.read_text())
-
-
-def body_of(half):
-    if "body_base64" in half:
-        return base64.b64decode(half["body_base64"])
-    return (half.get("body") or "").encode()
 
 
 def wire(half, first_line):
