@@ -18,14 +18,14 @@ from inferwatch.events.kinds import Kind
 from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from pipeline.columns import EventRows, Ints
-from pipeline.decode import Chunk, Decoded
+from pipeline.decode import Chunk
 from pipeline.fold import Folder, FoldOutcome
-from pipeline.labels.join import LabelJoin
-from pipeline.labels.kept import FoundPrediction, KeptPrediction
+from pipeline.labels.kept import KeptPrediction
 from pipeline.models import OTHER, ModelPlans, longest_horizon
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.replay.arrival import Arrived
+from pipeline.replay.joining import Joining
 from pipeline.replay.label_feed import LabelFeed
 from pipeline.replay.model import END_OF_TIME, ModelReplay
 from pipeline.replay.part import between
@@ -68,11 +68,8 @@ class Replay:
         self._panes: dict[str, Pane] = {}
         # Numbers of senders count by topic, the panes and the watermark are shared.
         self._states = {kind: PartitionState(panes=self._panes) for kind in EVENTS}
-        self._labelled = PartitionState(panes=self._panes)
-        self._labels = labels
-        self._join = LabelJoin(settings)
+        self._joining = None if labels is None else Joining(settings, labels, self._panes)
         self._folder = Folder(settings, references, frozenset() if labels is None else labels.ids)
-        self._kept: dict[str, list[FoundPrediction]] = defaultdict(list)
         self._models: dict[str, ModelReplay] = {}
         self._high = NEVER
         self._label_time: int = NEVER
@@ -122,10 +119,10 @@ class Replay:
 
     def finish(self) -> None:
         """The end of the input."""
-        if self._labels is not None:
+        if self._joining is not None:
             ends = [m.last_end + m.plan.lateness for m in self._models.values()]
-            self._advance(max([self._labels.last, self._high, *ends]))
-            self._join_labels(END_OF_TIME)
+            self._advance(max([self._joining.last, self._high, *ends]))
+            self._mark(self._joining.labels_until(END_OF_TIME), ModelReplay.labels_changed)
         for model in self._models.values():
             model.finish()
         self._written(END_OF_TIME)
@@ -160,7 +157,7 @@ class Replay:
                 late = suspected[grid.first_end(rows.ts[suspects]) <= watermark]
                 # Between two steps of the watermark, or of label time, nothing is published.
                 clocks = [(before[:-1] - plan.lateness) // grid.pane]
-                if self._labels is not None:
+                if self._joining is not None:
                     clocks.append(before[:-1] // grid.smallest.size)
                 for steps in clocks:
                     for side in ("left", "right"):
@@ -185,8 +182,8 @@ class Replay:
             state.high_ts = int(before[stop])
             self._folder.give_up_silent(state)
         self._high = int(before[stop])
-        if kept:
-            self._join_kept(kept)
+        if kept and self._joining is not None:
+            self._mark(self._joining.predictions(kept), ModelReplay.labels_changed)
 
     def _mark(
         self, dirty: Iterable[str], mark: Callable[[ModelReplay, list[PaneKey]], None]
@@ -203,26 +200,25 @@ class Replay:
                     self._references,
                     self._panes,
                     self._publish,
-                    with_labels=self._labels is not None,
+                    with_labels=self._joining is not None,
                 )
             mark(self._models[name], keys)
 
     def _advance(self, high: int) -> None:
         """Go through the times up to `high` at which windows are final or quality is judged."""
-        if self._labels is not None and high > NEVER:
-            for time in self._label_steps(high):
+        if self._joining is not None and high > NEVER:
+            for time in self._label_steps(self._joining, high):
                 for model in self._models.values():
                     model.advance(time)
-                self._join_labels(time)
+                self._mark(self._joining.labels_until(time), ModelReplay.labels_changed)
                 for model in self._models.values():
                     if time % model.plan.grid.smallest.size == 0:
                         model.judge_quality(time)
         for model in self._models.values():
             model.advance(high)
 
-    def _label_steps(self, high: int) -> Iterator[int]:
+    def _label_steps(self, joining: Joining, high: int) -> Iterator[int]:
         """The times up to `high` at which the quality of some model is judged."""
-        assert self._labels is not None
         while self._models:
             models = self._models.values()
             sizes = {model.plan.grid.smallest.size for model in models}
@@ -230,8 +226,8 @@ class Replay:
             if since == NEVER or not any(model.is_waiting for model in models):
                 # Nothing happens before the next label, or before a window is final.
                 soonest = [m.next_final for m in models if m.next_final is not None]
-                if self._labels.next is not None:
-                    soonest.append(self._labels.next)
+                if joining.next is not None:
+                    soonest.append(joining.next)
                 since = max(since, min(soonest, default=high) - 1)
             time = min((since // size + 1) * size for size in sizes)
             if time > high:
@@ -239,44 +235,6 @@ class Replay:
                 return
             self._label_time = time
             yield time
-
-    def _join_labels(self, until: int) -> None:
-        """Join the labels up to this time with the predictions that have come."""
-        assert self._labels is not None
-        chunk = self._labels.take(until)
-        if chunk is None:
-            return
-        news = self._join.newest(self._labelled, Decoded([chunk], []))
-        found = {identity: self._kept[identity] for identity in news if identity in self._kept}
-        outcome = self._join.apply(self._labelled, news, found)
-        self._mark(outcome.dirty, ModelReplay.labels_changed)
-
-    def _join_kept(self, kept: list[KeptPrediction]) -> None:
-        """Keep predictions for their labels, and join those whose label came first."""
-        found: dict[str, list[FoundPrediction]] = defaultdict(list)
-        for row in kept:
-            prediction = found_of(row)
-            self._kept[row.id].append(prediction)
-            if row.id in self._labelled.labels:
-                found[row.id].append(prediction)
-        if found:
-            outcome = self._join.apply(self._labelled, {}, found)
-            self._mark(outcome.dirty, ModelReplay.labels_changed)
-
-
-def found_of(row: KeptPrediction) -> FoundPrediction:
-    """A prediction as a label finds it."""
-    return FoundPrediction(
-        f"{row.offset}",
-        row.model,
-        row.version,
-        row.ts,
-        row.text,
-        row.number,
-        row.scores,
-        row.closed_until,
-        row.segments,
-    )
 
 
 def _slack(settings: Settings, *, with_labels: bool) -> int:
