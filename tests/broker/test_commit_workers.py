@@ -77,6 +77,7 @@ def test_a_zombie_that_wakes_up_does_no_harm(rig):
             at_work(live)
             assert feed.sent.rows > before
         check(rig, feed, live)
+        assert rig.said("loading what it") > 0, "nobody was refused"
     assert [rig.stop(worker) for worker in workers] == [0, 0]
 
 
