@@ -70,6 +70,12 @@ def test_a_csv_whose_protocol_is_not_told(body, names, rows):
     assert rows == count or decoded.inputs == rows
 
 
+def test_a_csv_of_texts():
+    body = b"name,word\nx,y\n"
+    assert invoke(body, b"1\n2\n", CSV, CSV, protocol="sagemaker").rows == 2
+    assert invoke(body, b"1\n", CSV, CSV).names == ["name", "word"]
+
+
 def test_json_lines_both_ways():
     asked = b'{"features": [1, 2]}\n{"features": [3, 4]}\n'
     answered = b'{"predicted_label": 0, "score": 0.2}\n{"predicted_label": 1, "score": 0.9}\n'
