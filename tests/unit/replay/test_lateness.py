@@ -50,16 +50,22 @@ def test_late_for_one_window_and_on_time_for_another(replayed):
     assert [w["late"] for w in got.windows if w["window"] == "5m"] == [0]
 
 
-def test_latencies_move_the_watermark_and_resources_do_not(replayed):
-    measured = [{**row(100), "latency_ms": 1.0, "cpu_percent": 5.0}]
+def test_latencies_move_the_watermark(replayed):
+    measured = [{**row(100), "latency_ms": 1.0}, {**row(100.5), "latency_ms": 1.0}]
+    late = [row(0), row(101), row(30)]
     start = row(0)["ts"]
-    # Files are merged by time: the sample comes behind the row of 80 s, before the late one.
-    rows = [row(0), row(60), row(101), row(30)]
-    assert replayed(rows[:2] + rows[3:], resources=measured).window(start=start)["late"] == 0
-    assert replayed(rows[:2] + rows[3:], latencies=measured).window(start=start)["late"] == 0
-    assert replayed(rows, resources=measured).window(start=start)["late"] == 1
-    late = [*rows[:2], row(100.5), row(30)]
+    on_time = replayed([row(0), row(30)], latencies=measured)
+    assert on_time.window(start=start)["late"] == 0, "merged by time it came first"
     assert replayed(late, latencies=measured).window(start=start)["late"] == 1
+    measured = [{**row(400), "latency_ms": 1.0}, {**row(10), "latency_ms": 1.0}]
+    windows = replayed([row(0)], latencies=[*measured, *measured[:1]]).windows
+    assert [w["latency"]["count"] for w in windows if "latency" in w] == [2]
+
+
+def test_a_sampler_with_a_fast_clock_makes_nothing_too_late(replayed):
+    samples = [{**row(400), "cpu_percent": 9.0}, {**row(10), "cpu_percent": 5.0}]
+    window = replayed([row(0)], resources=samples).window(start=row(0)["ts"])
+    assert window["resources"]["cpu_percent"]["max"] == 5.0
 
 
 def test_models_wait_as_long_as_their_own_lateness(replayed):
