@@ -30,6 +30,8 @@ class Column:
             row holds a text.
         texts: the distinct texts that `codes` points into.
         odd: shape (n,); rows that hold an array or the like; None when there are none.
+        named: shape (n,); rows whose event names the column, be it with null; None: all of them.
+            A table names its columns in all rows.
 
     A row that is no number, no text and not odd is missing.
     """
@@ -40,6 +42,7 @@ class Column:
     codes: Codes | None = None
     texts: tuple[str, ...] = ()
     odd: Mask | None = None
+    named: Mask | None = None
 
     def take(self, rows: Ints) -> Column:
         """The rows at these positions, as a column of their own (texts are shared)."""
@@ -50,7 +53,13 @@ class Column:
             codes=None if self.codes is None else self.codes[rows],
             texts=self.texts,
             odd=None if self.odd is None else self.odd[rows],
+            named=None if self.named is None else self.named[rows],
         )
+
+    @property
+    def is_named(self) -> bool:
+        """Whether any row names the column: else it is there for the rest of its batch only."""
+        return self.named is None or bool(self.named.any())
 
     def missing(self) -> Mask:
         """Shape (n,): the rows that hold nothing.

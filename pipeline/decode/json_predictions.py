@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,7 +80,14 @@ def prediction_rows(rows: Sequence[JsonPrediction]) -> PredictionRows:
 
 
 def _columns(rows: Sequence[Mapping[str, object]]) -> dict[str, Column]:
-    return {name: column_of(values) for name, values in pivot(rows).items()}
+    columns = {name: column_of(values) for name, values in pivot(rows).items()}
+    if sum(map(len, rows)) == len(columns) * len(rows):
+        return columns  # most often: every event names everything
+    for name, column in columns.items():
+        named = np.fromiter([name in row for row in rows], np.bool_, len(rows))
+        if not named.all():
+            columns[name] = replace(column, named=named)
+    return columns
 
 
 def _flat(values: Mapping[str, object]) -> Mapping[str, object]:

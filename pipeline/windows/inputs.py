@@ -32,9 +32,11 @@ class InputCounts:
     def update(
         self, features: Mapping[str, Column], prediction: Column, scores: Mapping[str, Column]
     ) -> None:
-        """Count rows."""
+        """Count rows. A column that none of them names stays out, however they were batched."""
         self.rows += prediction.size
         for name, column in features.items():
+            if not column.is_named:
+                continue
             if name not in self.features:
                 self.features[name] = ColumnCounter(*self._feature_arguments(name))
             self.features[name].update(column)
@@ -42,6 +44,8 @@ class InputCounts:
             self.prediction = ColumnCounter(*self._prediction_arguments())
         self.prediction.update(prediction)
         for name, column in scores.items():
+            if not column.is_named:
+                continue
             if name not in self.scores:
                 self.scores[name] = ColumnCounter(*self._score_arguments(name))
             self.scores[name].update(column)
