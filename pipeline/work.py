@@ -104,16 +104,16 @@ class LabelWork:
         self._expiry = expiry
         self._predictions_counted = predictions_counted
         self._lookup = lookup
-        self._looked_up = (0, "")
+        self._looked_up: tuple[PartitionState | None, str] = (None, "")
         self._rest_until = 0.0
         self._steps = 0
         self._restate = settings.retention.restate
 
     async def fold(self, state: PartitionState, decoded: Decoded, through: int) -> Changes:
         """Look the new labels' predictions up, and count the pairs."""
-        news = self._join.newest(state, decoded)
+        news = await asyncio.to_thread(self._join.newest, state, decoded)
         found = await self._kept.find(self._join.lookups(news))
-        outcome = self._join.apply(state, news, found)
+        outcome = await asyncio.to_thread(self._join.apply, state, news, found)
         state.offset = through
         return Changes(dirty=outcome.dirty, labels=outcome.touched)
 
@@ -121,17 +121,17 @@ class LabelWork:
         """Look open labels up once more: their predictions may have come."""
         loop = asyncio.get_running_loop()
         epoch = await self._lookup()
-        again = self._looked_up != (id(state), epoch)
+        again = self._looked_up[0] is not state or self._looked_up[1] != epoch
         if loop.time() < self._rest_until and not again:
             return Changes(looked_up=epoch)
         began = loop.time()
         # Read before the look-up: a row that is counted by then is kept by then.
         watermark = await self._predictions_counted() - self._restate
-        waiting = self._join.waiting(state, watermark, again=again)
+        waiting = await asyncio.to_thread(self._join.waiting, state, watermark, again=again)
         found = await self._kept.find(self._join.lookups(waiting))
-        outcome = self._join.apply(state, {}, found)
+        outcome = await asyncio.to_thread(self._join.apply, state, {}, found)
         closed = self._join.close(state, waiting, watermark)
-        self._looked_up = (id(state), epoch)
+        self._looked_up = (state, epoch)
         self._rest_until = loop.time() + REST_SHARE * (loop.time() - began)
         return Changes(outcome.dirty, [], outcome.touched | closed, epoch)
 
