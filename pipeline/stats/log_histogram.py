@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 import numpy as np
@@ -141,9 +142,16 @@ def _key(value: float) -> int:
 
 
 def percentile_rank(size: int, per_mille: int) -> int:
-    """The rank, counted from 1, of a percentile of `size` values.
+    """The rank, counted from 1, of a percentile of `size` values: numpy's, with its rounding.
+
+    That is ceil(size x per_mille / 1000), and one more where 99.9 / 100 is rounded up and the
+    product is whole: of a thousand values numpy's 99.9th percentile is the largest.
 
     >>> percentile_rank(100, 990), percentile_rank(101, 990), percentile_rank(1, 500)
     (99, 100, 1)
+    >>> percentile_rank(999, 999), percentile_rank(1000, 999)
+    (999, 1000)
     """
-    return max(1, -(-size * per_mille // 1000))
+    place = size * (per_mille / 10 / 100) - 1
+    below = math.floor(place)
+    return max(1, below + 1 if place == below else below + 2)

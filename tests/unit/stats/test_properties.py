@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from fractions import Fraction
 
 import msgpack
 import numpy as np
@@ -106,6 +107,20 @@ def test_exact_sums(numbers: list[float]) -> None:
     assert total.units == 0
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.floats(-1e270, 1e270) | st.floats(-1e-300, 1e-300) | st.just(0.0), max_size=60),
+    st.integers(1, 40),
+)
+def test_sums_of_sorted_numbers_are_exact_too(numbers: list[float], times: int) -> None:
+    ordered = np.sort(np.repeat(numbers, times))
+    sums = ExactSum(), ExactSum()
+    sums[0].update_sorted(ordered)
+    sums[1].update(ordered[::-1].copy())
+    exact = sum(map(Fraction, numbers), Fraction(0)) * times * 2**1074
+    assert sums[0].units == sums[1].units == exact
+
+
 def _square(x: float) -> int:
     numerator, denominator = x.as_integer_ratio()
     return ((numerator << 1074) // denominator) ** 2
@@ -118,11 +133,13 @@ def test_moments_of_two_parts(numbers: list[float], cut: int) -> None:
     parts[0].update_sorted(np.sort(np.array(numbers[:cut])))
     parts[1].update_sorted(np.sort(np.array(numbers[cut:])))
     parts[0].merge(parts[1])
-    assert parts[0].mean() == pytest.approx(
-        float(np.mean(np.array(numbers, np.longdouble))), rel=1e-15, abs=1e-320
-    )
-    exact = float(np.std(np.array(numbers, np.longdouble)))
-    assert parts[0].std == pytest.approx(exact, rel=1e-9, abs=1e-300)
+    # Fractions, for no width of floats can add 1e300, 1 and -1e300.
+    exact = [Fraction(number) for number in numbers]
+    mean = sum(exact) / len(exact)
+    assert parts[0].mean() == float(mean)
+    variance = sum((number - mean) ** 2 for number in exact) / len(exact)
+    std = Fraction(math.isqrt(int(variance * 2**2400)), 2**1200)
+    assert parts[0].std == pytest.approx(float(std), rel=1e-9, abs=1e-300)
 
 
 def test_numbers_of_two_references_do_not_add_up() -> None:
