@@ -121,6 +121,17 @@ def test_sums_of_sorted_numbers_are_exact_too(numbers: list[float], times: int) 
     assert sums[0].units == sums[1].units == exact
 
 
+@pytest.mark.parametrize("octaves", [30, 60, 600])
+def test_sums_of_numbers_far_smaller_than_the_largest(octaves: int) -> None:
+    # Two rounds of splitting leave bits of these behind; of 60 values hardly ever.
+    rng = np.random.default_rng(octaves)
+    for size in (100, 5_000):
+        numbers = rng.normal(size=size) * 2.0 ** rng.uniform(-octaves, octaves, size)
+        total = ExactSum()
+        total.update_sorted(np.sort(numbers))
+        assert total.units == sum(map(Fraction, numbers), Fraction(0)) * 2**1074
+
+
 def _square(x: float) -> int:
     numerator, denominator = x.as_integer_ratio()
     return ((numerator << 1074) // denominator) ** 2

@@ -16,6 +16,7 @@ from raw_windows import RULES, draw, profile, spoil, window
 
 from inferwatch.events.json_codec import window_to_dict
 from inferwatch.events.window import WindowResult
+from pipeline.decode.column_values import column_of
 from pipeline.state.packing import pack, unpack
 from pipeline.stats import LatencyCounter
 from pipeline.windows.pane import Counts
@@ -116,3 +117,18 @@ def test_the_comparison_sees_one_bit() -> None:
         wrong = {"normal": dataclasses.replace(block, **{field: float(value)})}
         with pytest.raises(AssertionError):
             assert_equal(one, dataclasses.replace(one, features=one.features | wrong))
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_column_that_only_one_partition_names_lacks_the_rows_of_the_other(swap: bool) -> None:
+    parts = []
+    for name, rows in (("x", 3), ("y", 4)):
+        counts = Counts(RULES["binary"], rows=rows)
+        answers = column_of(["yes"] * rows)
+        numbers = {name: column_of([1.5] * rows)}
+        counts.against(None).update(numbers, answers, {"yes": numbers[name]} if rows == 3 else {})
+        parts.append(counts)
+    whole = merged(*parts[:: -1 if swap else 1]).against(None)
+    blocks = whole.feature_blocks()
+    assert [(blocks[name].count, blocks[name].missing) for name in "xy"] == [(3, 4), (4, 3)]
+    assert (whole.score_blocks()["yes"].count, whole.score_blocks()["yes"].missing) == (3, 4)
