@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from pipeline.columns import Column, Ints, PredictionRows
 
 
 def texts_of(column: Column) -> list[str | None]:
-    """The text of each row: numbers in their shortest form, None where missing.
+    """The text of each row: numbers in their own width's shortest form, None where missing.
 
     >>> texts_of(Column(2, numbers=np.array([1.0, 2.5])))
     ['1', '2.5']
@@ -20,7 +20,7 @@ def texts_of(column: Column) -> list[str | None]:
     if column.numbers is not None:
         here = range(column.size) if column.is_number is None else np.flatnonzero(column.is_number)
         for row in here:
-            texts[row] = number_text(float(column.numbers[row]))
+            texts[row] = number_text(float(str(column.numbers[row])))
     if column.codes is not None:
         for row, code in enumerate(column.codes.tolist()):
             if code >= 0:
@@ -29,20 +29,36 @@ def texts_of(column: Column) -> list[str | None]:
 
 
 def segment_groups(rows: PredictionRows, at: Ints, keys: Sequence[str]) -> list[tuple[str, Ints]]:
-    """`key=value` and the positions of its rows, for keys of `segment` or feature names."""
+    """`key=value` and the positions of its rows, for keys of `segment` or feature names.
+
+    A row's `segment` comes first; where that lacks the key its feature of that name counts.
+    """
     groups: list[tuple[str, Ints]] = []
     for key in keys:
-        column = rows.segments.get(key) or rows.features.get(key)
-        if column is None:
-            continue
-        taken = column.take(at)
-        if taken.numbers is None and taken.codes is not None:
-            for code in np.unique(taken.codes[taken.codes >= 0]).tolist():
-                groups.append((f"{key}={taken.texts[code]}", at[taken.codes == code]))
-            continue
-        by_value: dict[str, list[int]] = {}
-        for row, text in zip(at.tolist(), texts_of(taken), strict=True):
-            if text is not None:
-                by_value.setdefault(text, []).append(row)
-        groups.extend((f"{key}={v}", np.array(p, np.int64)) for v, p in sorted(by_value.items()))
+        found: dict[str, Ints] = {}
+        left = at
+        for column in (rows.segments.get(key), rows.features.get(key)):
+            if column is None or not len(left):
+                continue
+            taken = column.take(left)
+            for value, positions in _by_text(taken, left):
+                already = found.get(value, at[:0])
+                found[value] = np.sort(np.concatenate((already, positions)))
+            left = left[taken.missing()]
+        groups.extend((f"{key}={value}", positions) for value, positions in sorted(found.items()))
     return groups
+
+
+def _by_text(column: Column, at: Ints) -> Iterator[tuple[str, Ints]]:
+    """The distinct texts of a column, and where in `at` each stands."""
+    if column.numbers is None:
+        if column.codes is not None:
+            for code in np.unique(column.codes[column.codes >= 0]).tolist():
+                yield column.texts[code], at[column.codes == code]
+        return
+    by_value: dict[str, list[int]] = {}
+    for row, text in zip(at.tolist(), texts_of(column), strict=True):
+        if text is not None:
+            by_value.setdefault(text, []).append(row)
+    for text, positions in by_value.items():
+        yield text, np.array(positions, np.int64)
