@@ -53,6 +53,11 @@ class Message:
     complete: bool = False
     _by_name: dict[bytes, bytes] | None = None
 
+    def add_headers(self, headers: Headers) -> None:
+        """Add what came later: trailers."""
+        self.headers = [*self.headers, *headers]
+        self._by_name = None
+
     def arrived_at(self, offset: int) -> float | None:
         """When the byte before that offset of the body came, None where it was not kept.
 

@@ -295,7 +295,7 @@ class Splice(asyncio.Protocol):
 
     def close_when_idle(self) -> bool:
         """Close a connection that waits for nothing; False while an answer may be on its way."""
-        if self._tap.waiting is not None or self._tap.blind is not None:
+        if not self._tap.is_idle:
             return False
         self._close_both()
         return True

@@ -19,6 +19,7 @@ from producers.budget import ByteBudget
 from producers.counters import Count, Counters
 from producers.sidecar.exchange import Exchange, Message
 from producers.sidecar.http1 import NotHttpError, RequestReader, ResponseReader, Tunnel
+from producers.sidecar.http2 import PREFACE, Http2
 from producers.sidecar.protocols.protocol import WireProtocol
 from producers.sidecar.streams import media_type
 
@@ -67,6 +68,9 @@ class Tap:
         self._in_doubt: list[Exchange] | None = None
         self._requests = RequestReader(self)
         self._responses = ResponseReader(self)
+        # What came so far, as long as it may be the beginning of HTTP/2.
+        self._opening: bytes | None = b""
+        self._http2: Http2 | None = None
         self.blind: str | None = None
         self.now = 0.0
 
@@ -76,18 +80,30 @@ class Tap:
         """Bytes of the client, already passed on."""
         if self.blind is None:
             self.now = now
-            self._read(self._requests.feed, data)
+            if self._opening is not None:
+                data = self._opening + data
+                if len(data) < len(PREFACE) and PREFACE.startswith(data):
+                    self._opening = data
+                    return
+                self._opening = None
+                if data.startswith(PREFACE):
+                    self._http2 = Http2(self)
+            self._read(self._requests.feed if self._http2 is None else self._http2.request, data)
 
     def response(self, data: bytes, now: float) -> None:
         """Bytes of the upstream, already passed on."""
         if self.blind is None:
             self.now = now
+            if self._http2 is not None:
+                self._read(self._http2.response, data)
+                return
             careful = self._responses.feed_by_lines if self._headless() else self._responses.feed
             self._read(careful, data)
 
     def response_to_mark(self, data: bytes, now: float) -> bytes:
         """Bytes of the upstream, to be passed on with the minted header where one belongs."""
-        if self.blind is not None:
+        if self.blind is not None or self._http2 is not None:
+            self.response(data, now)
             return data
         self.now = now
         marked = bytearray()
@@ -138,11 +154,19 @@ class Tap:
         """Read no more of this connection, and keep nothing of it."""
         self.blind = reason
         self._rules.counters.add("untapped_connections_total", reason=reason)
-        for exchange in (*self._waiting, *(self._in_doubt or ())):
+        streams = self._http2.streams if self._http2 is not None else {}
+        for exchange in (*self._waiting, *(self._in_doubt or ()), *streams.values()):
             self.forget_body(exchange.request)
             self.forget_body(exchange.response)
         self._waiting.clear()
+        streams.clear()
         self._in_doubt = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no answer can be on its way; never known of a connection that is not read."""
+        streams = self._http2.streams if self._http2 is not None else ()
+        return self.blind is None and not self._waiting and not streams
 
     def close(self) -> None:
         """Let go of the parsers, which hold what holds them."""
@@ -165,6 +189,14 @@ class Tap:
         """A request's head is whole."""
         exchange.protocol = self._rules.recognise(exchange)
         self._waiting.append(exchange)
+
+    def stream_began(self, exchange: Exchange) -> None:
+        """A request's head is whole, on a connection of many."""
+        exchange.protocol = self._rules.recognise(exchange)
+
+    def stream_ended(self, exchange: Exchange) -> None:
+        """An exchange of such a connection is over."""
+        self._end(exchange)
 
     def keep(self, exchange: Exchange, message: Message, piece: bytes) -> None:
         """Keep a piece of a body, within the bounds."""
@@ -225,6 +257,8 @@ class Tap:
             self._in_doubt.append(exchange)
 
     def _fail_all(self, status: int, error: str) -> None:
+        if self._http2 is not None:
+            self._http2.fail_all(status, error)
         while self._waiting:
             exchange = self._waiting.popleft()
             begun = exchange.status is not None

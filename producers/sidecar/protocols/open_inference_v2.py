@@ -25,6 +25,7 @@ from producers.sidecar.protocols.protocol import (
     UndecodableError,
     Value,
 )
+from producers.sidecar.protocols.rows import Rows
 from producers.sidecar.protocols.tensors import Tensor, read_tensors, split_binary
 
 NAME = "open-inference-v2"
@@ -69,7 +70,7 @@ class OpenInferenceV2:
             decoded.id = text_id(request.get("id"))
             # A server may accept less than the protocol wants; what it refused is read strictly.
             tensors = read_tensors(request.get("inputs"), raw, strict=not succeeded)
-            decoded.names, decoded.inputs = _columns(tensors, _is_frame(request))
+            decoded.names, decoded.inputs = columns_of(tensors, _is_frame(request))
         except UndecodableError:
             # What the server refused too is no surprise; what it understood should be readable.
             if succeeded:
@@ -125,9 +126,8 @@ def _is_frame(request: Mapping[str, Any]) -> bool:
     return isinstance(parameters, dict) and parameters.get("content_type") == "pd"
 
 
-def _columns(
-    tensors: list[Tensor], is_frame: bool
-) -> tuple[list[str] | None, list[list[Value]] | None]:
+def columns_of(tensors: list[Tensor], is_frame: bool) -> Rows:
+    """Tensors as rows: one of [n, f] has no names for its columns, else tensors are columns."""
     if not tensors:
         raise UndecodableError("no_tensors")
     if len(tensors) == 1 and not is_frame and len(tensors[0].shape) > 1:

@@ -10,6 +10,7 @@ from producers.sidecar.exchange import Exchange
 from producers.sidecar.protocols.free_json import FreeJson
 from producers.sidecar.protocols.kserve_v1 import KServeV1
 from producers.sidecar.protocols.mlflow import MLflow
+from producers.sidecar.protocols.open_inference_grpc import OpenInferenceGrpc
 from producers.sidecar.protocols.open_inference_v2 import OpenInferenceV2, OpenInferenceV2Metadata
 from producers.sidecar.protocols.openai import OpenAI
 from producers.sidecar.protocols.protocol import WireProtocol
@@ -21,6 +22,7 @@ _UNMISTAKABLE: tuple[WireProtocol, ...] = (
     OpenInferenceV2(),
     KServeV1(),
     OpenInferenceV2Metadata(),
+    OpenInferenceGrpc(),
     SeldonV1(),
     SeldonFeedback(),
     TorchServe(),

@@ -103,7 +103,7 @@ def read_tensors(described: Any, raw: memoryview, *, strict: bool = False) -> li
         elif type(size) is not int or not 0 <= size <= len(raw):
             raise UndecodableError("binary_size")
         else:
-            values = _unpack(str(tensor.get("datatype")), raw[:size])
+            values = unpack_raw(str(tensor.get("datatype")), raw[:size])
             raw = raw[size:]
         tensors.append(Tensor(str(tensor.get("name", "")), tuple(shape), values))
     return tensors
@@ -121,7 +121,12 @@ def _flat(data: Any) -> list[Value]:
     return flat
 
 
-def _unpack(datatype: str, raw: memoryview) -> list[Value]:
+def unpack_raw(datatype: str, raw: memoryview) -> list[Value]:
+    r"""The values of raw little-endian bytes.
+
+    >>> unpack_raw("INT16", memoryview(b"\1\0\2\0"))
+    [1, 2]
+    """
     if datatype == "BYTES":
         return list(_byte_strings(raw))
     if datatype == "BF16":
