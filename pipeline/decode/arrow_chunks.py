@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from inferwatch.errors import RejectedEventError
 from inferwatch.events.arrow_reader import ArrowBatch, read_batch
+from inferwatch.events.dead_letters import DeadLetters
 from inferwatch.events.deadletter import DeadLetter
 from inferwatch.events.kinds import MAX_BATCH_ROWS, ORIGIN
 from pipeline.decode.arrow_fields import Fields, fields_of
 from pipeline.decode.batch_rows import Place, chunks_of
-from pipeline.decode.dead_letters import DeadLetters
 from pipeline.decode.decoded import Chunk
 from pipeline.decode.faults import Faults
 from pipeline.decode.kind_readers import KindReader

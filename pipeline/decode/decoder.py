@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from inferwatch.errors import RejectedEventError
+from inferwatch.events.dead_letters import DeadLetters, Keep
 from inferwatch.events.deadletter import DeadLetter
+from inferwatch.events.encoding import Encoding, encoding_of
+from inferwatch.events.json_event import cloud_event, json_event
 from inferwatch.events.kinds import Kind
 from pipeline.decode.arrow_chunks import ArrowChunks
-from pipeline.decode.dead_letters import DeadLetters, Keep
 from pipeline.decode.decoded import Chunk, Decoded
-from pipeline.decode.encoding import Encoding, encoding_of
 from pipeline.decode.json_chunks import JsonChunks
-from pipeline.decode.json_event import cloud_event, json_event
 from pipeline.decode.kind_readers import READERS
 from pipeline.decode.record import RawRecord, sender_of
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from inferwatch.events.json_event import Event
 from pipeline.decode.decoded import Chunk
-from pipeline.decode.json_event import Event
 from pipeline.decode.kind_readers import KindReader
 from pipeline.decode.record import RawRecord, Sender
 

@@ -11,9 +11,9 @@ from inferwatch.errors import RejectedEventError
 from inferwatch.events.fields.answers import label_number, label_text
 from inferwatch.events.fields.ids import event_id
 from inferwatch.events.fields.timestamps import event_time
+from inferwatch.events.json_event import Event
 from pipeline.columns import LabelRows
 from pipeline.decode.column_values import doubles
-from pipeline.decode.json_event import Event
 
 
 @dataclass(slots=True)

@@ -10,9 +10,9 @@ import numpy as np
 from inferwatch.events.fields.measures import optional_measure, required_measure
 from inferwatch.events.fields.names import model_name, version_name
 from inferwatch.events.fields.timestamps import event_time
+from inferwatch.events.json_event import Event
 from pipeline.columns import LatencyRows
 from pipeline.decode.column_values import doubles, encode_texts
-from pipeline.decode.json_event import Event
 
 FAILED_STATUS = 500
 

@@ -13,9 +13,9 @@ from inferwatch.events.fields.names import model_name, version_name
 from inferwatch.events.fields.objects import named_values, scores_by_class
 from inferwatch.events.fields.timestamps import event_time
 from inferwatch.events.flatten import flatten, pivot
+from inferwatch.events.json_event import Event
 from pipeline.columns import Column, PredictionRows
 from pipeline.decode.column_values import column_of, encode_texts, text_column_of
-from pipeline.decode.json_event import Event
 
 
 @dataclass(slots=True)

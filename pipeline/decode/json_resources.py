@@ -10,10 +10,10 @@ import numpy as np
 from inferwatch.events.fields.measures import optional_measure
 from inferwatch.events.fields.names import model_name, version_name
 from inferwatch.events.fields.timestamps import event_time
+from inferwatch.events.json_event import Event
 from inferwatch.events.resource import RESOURCE_METRICS
 from pipeline.columns import ResourceRows
 from pipeline.decode.column_values import doubles, encode_texts
-from pipeline.decode.json_event import Event
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inferwatch.events.json_event import Event
 from inferwatch.events.kinds import Kind
 from pipeline.columns import Ints
 from pipeline.decode import (
@@ -21,7 +22,6 @@ from pipeline.decode import (
 from pipeline.decode.arrow_fields import Fields
 from pipeline.decode.decoded import Rows
 from pipeline.decode.faults import Faults
-from pipeline.decode.json_event import Event
 
 
 @dataclass(frozen=True, slots=True)

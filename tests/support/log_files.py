@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from inferwatch import topics
+from inferwatch.events.encoding import Encoding, encoding_of
 from pipeline.decode import RawRecord
-from pipeline.decode.encoding import Encoding, encoding_of
 from pipeline.decode.record import sender_of
 
 OPTIONS = {

@@ -5,13 +5,32 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 from inferwatch.errors import RejectedEventError
 from inferwatch.events.deadletter import MAX_KEPT_BYTES, DeadLetter
-from pipeline.decode.record import RawRecord
 
 Keep = Literal["full", "hash", "none"]
+
+
+class LogRecord(Protocol):
+    """What is told of a record: where it lies in the log, and its bytes."""
+
+    @property
+    def topic(self) -> str:
+        """The topic's full name."""
+
+    @property
+    def partition(self) -> int:
+        """The partition of the topic."""
+
+    @property
+    def offset(self) -> int:
+        """The place in the partition."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The bytes; None for a tombstone."""
 
 
 class DeadLetters:
@@ -30,7 +49,7 @@ class DeadLetters:
 
     def letter(
         self,
-        record: RawRecord,
+        record: LogRecord,
         error: RejectedEventError,
         *,
         row: int | None = None,
