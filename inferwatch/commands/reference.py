@@ -173,8 +173,7 @@ def _times(
 
 
 def _spec(model: str, version: str | None, config: str | None) -> BuildSpec:
-    from fnmatch import fnmatchcase
-
+    from inferwatch.settings.globs import fits_any
     from pipeline.reference.builder import BuildSpec
 
     settings = read_settings(config)
@@ -182,9 +181,7 @@ def _spec(model: str, version: str | None, config: str | None) -> BuildSpec:
     features = ours.features
 
     def watches(name: str) -> bool:
-        return any(fnmatchcase(name, p) for p in features.include) and not any(
-            fnmatchcase(name, p) for p in features.exclude
-        )
+        return fits_any(name, features.include) and not fits_any(name, features.exclude)
 
     return BuildSpec(
         model=model,

@@ -10,6 +10,7 @@ import numpy as np
 
 from inferwatch.errors import UsageError
 from inferwatch.events.reference import ColumnReference, ReferenceProfile
+from inferwatch.settings.globs import fits_any
 from pipeline.columns import Column
 from pipeline.decode.column_values import as_texts
 from pipeline.reference.atoms import condense
@@ -42,7 +43,7 @@ class BuildSpec:
         created_at: milliseconds since the epoch.
         task: `regression`, another task, or None: judged by the predictions.
         classes, positive: as in the config.
-        categorical: features that are categories whatever they hold.
+        categorical: names and globs of features that are categories whatever they hold.
         watches: whether a feature is looked at.
         max_categories: how many categories a column may name.
         provisional: learned from the first rows, not given.
@@ -141,7 +142,8 @@ class _FirstPass:
 
     def _feature(self, name: str) -> ColumnBuilder:
         if name not in self._features:
-            kind: Kind | None = "categorical" if name in self._spec.categorical else None
+            named = fits_any(name, self._spec.categorical)
+            kind: Kind | None = "categorical" if named else None
             self._features[name] = ColumnBuilder(kind, self._spec.max_categories)
             self._features[name].lack(self._rows)
         return self._features[name]

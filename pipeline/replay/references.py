@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.settings import ModelSettings, Settings
+from inferwatch.settings.globs import fits_any
 from pipeline.decode.column_values import as_texts
 from pipeline.reference.builder import BuildSpec, build
 from pipeline.reference.catalog import EVERY_MODEL, ReferenceCatalog
@@ -51,9 +51,7 @@ def _spec(name: str, settings: Settings) -> BuildSpec:
     features = model.features
 
     def watches(feature: str) -> bool:
-        return any(fnmatchcase(feature, p) for p in features.include) and not any(
-            fnmatchcase(feature, p) for p in features.exclude
-        )
+        return fits_any(feature, features.include) and not fits_any(feature, features.exclude)
 
     return BuildSpec(
         model=name,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from inferwatch.settings import ModelSettings, Settings
+from inferwatch.settings.globs import fits_any
 from pipeline.stats import ClassificationCounter, RegressionCounter
 
 QualityCounter = ClassificationCounter | RegressionCounter
@@ -33,6 +34,10 @@ class CountingRules:
     def named(self) -> frozenset[str]:
         """The classes that the config names."""
         return frozenset(self.classes) | ({self.positive} if self.positive is not None else set())
+
+    def is_categorical(self, feature: str) -> bool:
+        """Whether the config says that a feature is a category, whatever its values are."""
+        return fits_any(feature, self.categorical)
 
     @property
     def is_regression(self) -> bool:

@@ -89,7 +89,7 @@ class InputCounts:
         return {name: block for name, block in blocks if block is not None}
 
     def _feature_arguments(self, name: str) -> tuple[Kind | None, ColumnReference | None, int]:
-        kind: Kind | None = "categorical" if name in self.rules.categorical else None
+        kind: Kind | None = "categorical" if self.rules.is_categorical(name) else None
         known = self.reference.features.get(name) if self.reference else None
         return kind, known, self.rules.max_categories
 
