@@ -8,9 +8,7 @@ The status of a gRPC call is that of its trailers, told as the usual HTTP equiva
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
-
-from hpack import Decoder, HPACKError
+from typing import Any, Protocol
 
 from producers.sidecar.exchange import Exchange, Headers, Message
 from producers.sidecar.http1 import HEAD_LIMIT, NotHttpError
@@ -65,7 +63,11 @@ class Http2:
         self.streams: dict[int, Exchange] = {}
         self._client = _Frames(preface=len(PREFACE))
         self._server = _Frames()
-        self._client_heads, self._server_heads = Decoder(), Decoder()
+        # Its tables take 4 MB, which a server that only speaks HTTP/1.1 need not pay for.
+        import hpack
+
+        self._bad_block = hpack.HPACKError
+        self._client_heads, self._server_heads = hpack.Decoder(), hpack.Decoder()
         for heads in (self._client_heads, self._server_heads):
             heads.max_allowed_table_size = _TABLE_LIMIT
 
@@ -143,11 +145,10 @@ class Http2:
         exchange.status, exchange.error = status, error
         self._listener.stream_ended(exchange)
 
-    @staticmethod
-    def _decode(heads: Decoder, block: bytes) -> Headers:
+    def _decode(self, heads: Any, block: bytes) -> Headers:
         try:
             return [(bytes(name), bytes(value)) for name, value in heads.decode(block, raw=True)]
-        except HPACKError as error:
+        except self._bad_block as error:
             raise NotHttpError("not_http2") from error
 
 
