@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -38,6 +38,7 @@ from pipeline.state.kept import KeptStore
 from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore, Step, new_generation
+from pipeline.threads import in_threads
 from pipeline.windows.counting import CountingRules
 from pipeline.windows.pane import PaneKey
 
@@ -282,7 +283,7 @@ class PartitionOwner:
         """Read what lies between the stored offset and `goal` from the log."""
         first = state.offset + 1
         log.info("%s: reading offsets %d to %d from the log", self.source, first, goal - 1)
-        async with aclosing(_in_threads(self._around.log.read(self.source, first, goal))) as found:
+        async with aclosing(in_threads(self._around.log.read(self.source, first, goal))) as found:
             async for records in found:
                 await self._count(state, records)
         if state.offset < goal - 1:
@@ -365,28 +366,6 @@ class PartitionOwner:
         self._inbox_bytes += sum(len(arrival.record.value or b"") for arrival in arrivals)
         if self._inbox:
             self._arrived.set()
-
-
-async def _in_threads(
-    stretches: Generator[list[RawRecord], None, None],
-) -> AsyncGenerator[list[RawRecord], None]:
-    """What a blocking generator gives, each stretch in a thread; closed whatever happens.
-
-    Were it left to the garbage collector, its connection would be closed when Python ends, and
-    wait there for threads that are no more.
-    """
-    reading: asyncio.Future[list[RawRecord] | None] | None = None
-    try:
-        while True:
-            reading = asyncio.ensure_future(asyncio.to_thread(next, stretches, None))
-            records = await asyncio.shield(reading)
-            if records is None:
-                return
-            yield records
-    finally:
-        if reading is not None:
-            await asyncio.wait([reading])
-        await asyncio.to_thread(stretches.close)
 
 
 def _runs(offset: int, records: Sequence[RawRecord]) -> Iterator[list[RawRecord]]:
