@@ -131,7 +131,8 @@ class RouteSettings(Section):
     """Where inference happens on a server that speaks JSON of its own, as JSONPaths."""
 
     path: Annotated[Text, Field(pattern="^/")]
-    """The path of the requests, such as /predict."""
+    """The path of the requests, such as /predict. On a path of OpenAI's API a route asks for texts,
+    which are not told otherwise."""
     inputs: Path | None = None
     """Where the features stand in the request, such as $.features or $.rows[*].x."""
     outputs: Path | None = None

@@ -3,7 +3,8 @@
 `inputs` may stand for one row (a list of values, or an object), for several (a list of either), or
 for columns (an object of equally long lists). A list of plain values is one row, unless the answer
 holds one item for each of them. Answers may come as server-sent events or as lines: then the last
-piece that has the wanted place counts, or all of them where they are as many as the rows. Without
+piece that has the wanted place counts, or all of them where they are as many as the rows; the
+pieces of a text are put together. Without
 `inputs` rows have no features; without `outputs` and `scores` there are latency events only.
 """
 
@@ -182,10 +183,14 @@ def _items(found: list[Any], rows: int) -> list[Value]:
     >>> _items([[0, 2]], 2), _items([[[0.1, 0.9]]], 1), _items([[0.1, 0.9]], 1)
     ([0, 2], [[0.1, 0.9]], [[0.1, 0.9]])
     >>> _items(["a", "b"], 2), _items(["a", "b"], 1)
-    (['a', 'b'], ['b'])
+    (['a', 'b'], ['ab'])
+    >>> _items([1, 2], 1)
+    [2]
     """
     if len(found) == rows and rows > 1:
         return [item(part) for part in found]
+    if rows == 1 and len(found) > 1 and all(isinstance(part, str) for part in found):
+        return ["".join(found)[:LONGEST_TEXT]]  # a text that came word by word
     last = found[-1]
     if isinstance(last, list) and len(last) == rows:
         return [item(part) for part in last]

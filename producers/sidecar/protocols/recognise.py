@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from inferwatch.settings.sidecar import SidecarSettings
+from inferwatch.settings.sidecar import RouteSettings, SidecarSettings
 from producers.sidecar.exchange import Exchange
 from producers.sidecar.protocols.free_json import FreeJson
 from producers.sidecar.protocols.kserve_v1 import KServeV1
@@ -13,6 +13,7 @@ from producers.sidecar.protocols.mlflow import MLflow
 from producers.sidecar.protocols.open_inference_grpc import OpenInferenceGrpc
 from producers.sidecar.protocols.open_inference_v2 import OpenInferenceV2, OpenInferenceV2Metadata
 from producers.sidecar.protocols.openai import OpenAI
+from producers.sidecar.protocols.openai_text import OpenAIText
 from producers.sidecar.protocols.protocol import WireProtocol
 from producers.sidecar.protocols.sagemaker import SageMaker
 from producers.sidecar.protocols.seldon_v1 import SeldonFeedback, SeldonV1
@@ -49,7 +50,7 @@ def recogniser(settings: SidecarSettings) -> Callable[[Exchange], WireProtocol |
         told_apart = ()
         by_path = [protocol for protocol in configured if protocol.name == settings.protocol]
     width = len(settings.features.names)
-    by_path = [*(FreeJson(route, width) for route in settings.routes), *by_path]
+    by_path = [*(_routed(route, width) for route in settings.routes), *by_path]
 
     @lru_cache(maxsize=4096)
     def of_path(method: str, path: str) -> WireProtocol | None:
@@ -64,3 +65,9 @@ def recogniser(settings: SidecarSettings) -> Callable[[Exchange], WireProtocol |
         return found
 
     return recognise
+
+
+def _routed(route: RouteSettings, width: int) -> WireProtocol:
+    if OpenAI().matches("POST", route.path, []):
+        return OpenAIText(route)
+    return FreeJson(route, width)

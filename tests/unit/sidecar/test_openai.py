@@ -214,3 +214,18 @@ def test_a_packed_stream_is_counted_too():
 def test_a_stream_in_an_unknown_packing_keeps_its_latency_event():
     row, predictions, dropped = stream_through(b"??", "Content-Encoding: snappy")
     assert (row["model"], row["error"], predictions, dropped) == ("m", None, [], 1)
+
+
+def test_words_are_told_only_where_a_route_asks_for_them():
+    body = sse(chunk(role="assistant"), chunk(content="Hi"), chunk(content=" you"), END, "[DONE]")
+    route = {
+        "path": "/v1/chat/completions",
+        "inputs": "$.messages[-1].content",
+        "outputs": "$.choices[0].delta.content",
+    }
+    asked = json.dumps(CHAT).encode()
+    decoded = decode("POST", route["path"], asked, body, SSE, routes=[route])
+    assert (decoded.names, decoded.inputs) == (["content"], [["my secret words"]])
+    assert decoded.outputs == {"prediction": ["Hi you"]}
+    assert (decoded.model, decoded.id, decoded.failure) == ("m", "c-1", None)
+    assert decoded.first_token is not None
