@@ -1,4 +1,4 @@
-"""The desk of the one on call: silences, from a terminal."""
+"""The desk of the one on call: silences and acknowledgements, from a terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from consumers.notifier.acknowledgement import Acknowledgement
 from consumers.notifier.clock import WallClock
 from consumers.notifier.stages.silence import Silence
 from consumers.notifier.store.redis import RedisStore
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 
 class Desk:
-    """Reads and writes the silences that all notifiers of a config share."""
+    """Reads and writes what all notifiers of a config share: silences and acknowledgements."""
 
     def __init__(self, settings: Settings) -> None:
         """Check that Redis answers.
@@ -70,6 +71,16 @@ class Desk:
         over = replace(found[0], ends_at=now)
         self._with_store(lambda store: store.put_silence(over, now))
         return over
+
+    def acknowledgements(self) -> dict[str, Acknowledgement]:
+        """Who works on which incident, by incident."""
+        return self._with_store(lambda store: store.acknowledgements())
+
+    def acknowledge(self, incident: str, *, by: str, comment: str) -> Acknowledgement:
+        """Stop the repeats about an incident until it resolves; the latest one counts."""
+        taken = Acknowledgement(incident=incident, at=self._clock.now(), by=by, comment=comment)
+        self._with_store(lambda store: store.acknowledge(taken))
+        return taken
 
     def _with_store(self, work: Callable[[RedisStore], Awaitable[T]]) -> T:
         async def main() -> T:

@@ -12,7 +12,7 @@ Route and group come before: they decide into which lanes a transition goes (`in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from consumers.notifier.lane import Lane
@@ -56,8 +56,19 @@ def step(
     route: Route,
     holders: Sequence[Holder],
     send_resolved: bool,
+    acknowledged: Collection[str] = (),
 ) -> Step:
-    """Decide what a lane without a pending message does now."""
+    """Decide what a lane without a pending message does now.
+
+    Args:
+        lane: its state.
+        inbox: the transitions that wait.
+        now: ms since the epoch.
+        route: where its times come from.
+        holders: the stages that hold alerts back.
+        send_resolved: whether its channel wants the end of an incident.
+        acknowledged: the incidents that nobody has to be told of again.
+    """
     lane, used = collect(lane, inbox, prompt=route.prompt)
     held = _held(lane, route, holders, now)
     shown = [t for i, t in lane.alerts.items() if i not in held]
@@ -69,6 +80,7 @@ def step(
             now,
             repeat_interval=route.repeat_interval,
             send_resolved=send_resolved,
+            acknowledged=acknowledged,
         )
     if reason is not None:
         message = _message(lane, shown, reason, now, route=route, send_resolved=send_resolved)

@@ -51,6 +51,14 @@ class _Work:
     key: ChannelKey
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What holds alerts back, and what nobody has to be told of again, at the time of a sweep."""
+
+    holders: Sequence[Holder]
+    acknowledged: frozenset[str]
+
+
 class Sender:
     """Claims lanes, decides what they say, sends it, and records the outcome.
 
@@ -98,8 +106,9 @@ class Sender:
         claims = await self._store.claim(now, self._lease, room)
         if claims:
             holders = await self._holders()
+            acknowledged = frozenset(await self._store.acknowledgements())
             for claim in claims:
-                task = asyncio.create_task(self._work(claim, holders))
+                task = asyncio.create_task(self._work(claim, _Rules(holders, acknowledged)))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         return len(claims)
@@ -126,10 +135,10 @@ class Sender:
         holders.append(Silencer(await self._store.silences()))
         return holders
 
-    async def _work(self, claim: Claim, holders: Sequence[Holder]) -> None:
+    async def _work(self, claim: Claim, rules: _Rules) -> None:
         try:
             loaded = await self._store.load(claim)
-            await self._flush(claim, *loaded, holders)
+            await self._flush(claim, *loaded, rules)
         except StateFormatError as error:
             self._fatal = error
         except (RedisError, OSError) as error:
@@ -144,7 +153,7 @@ class Sender:
         stored: Lane | None,
         address: Address,
         inbox: Sequence[Arrival],
-        holders: Sequence[Holder],
+        rules: _Rules,
     ) -> None:
         lane = stored or Lane(address)
         key = (address.receiver, address.kind, address.index)
@@ -160,7 +169,7 @@ class Sender:
         if self._in_flight[key] >= IN_FLIGHT_A_CHANNEL:
             await self._wait(work, lane, now + BUSY_MS)
         elif lane.pending is None:
-            await self._decide(work, lane, inbox, holders, now)
+            await self._decide(work, lane, inbox, rules, now)
         elif now < lane.retry_at:
             await self._wait(work, lane, lane.retry_at)
         else:
@@ -170,11 +179,18 @@ class Sender:
         await self._store.save(work.claim, lane, used=0, due=until, due_if_more=until)
 
     async def _decide(
-        self, work: _Work, lane: Lane, inbox: Sequence[Arrival], holders: Sequence[Holder], now: int
+        self, work: _Work, lane: Lane, inbox: Sequence[Arrival], rules: _Rules, now: int
     ) -> None:
-        send_resolved = work.bound.settings.send_resolved
+        channel = work.bound.settings
         done = step(
-            lane, inbox, now, route=work.route, holders=holders, send_resolved=send_resolved
+            lane,
+            inbox,
+            now,
+            route=work.route,
+            holders=rules.holders,
+            send_resolved=channel.send_resolved,
+            # A program that has to hear of what fires would take silence for the end of it.
+            acknowledged=rules.acknowledged if channel.renew is None else (),
         )
         if done.lane.pending is None:
             await self._store.save(

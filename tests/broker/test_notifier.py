@@ -3,109 +3,16 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from alert_story import alert_event
 from eventually import eventually
 from http_receiver import Answer, HttpReceiver
-from kafka import KafkaProducer
+from notifier_process import Process, told
 
 pytestmark = pytest.mark.broker
-
-
-@pytest.fixture
-def alerts(new_topic, kafka_bootstrap, kafka_api_version, prefix):
-    """`publish(event, ...)` to the alerts topic of this test."""
-    new_topic("monitoring.alerts", partitions=3)
-    options = {} if kafka_api_version is None else {"api_version": kafka_api_version}
-    producer = KafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all", **options)
-
-    def publish(*events: dict) -> None:
-        sent = [
-            producer.send(
-                f"{prefix}monitoring.alerts",
-                json.dumps(event).encode(),
-                key=event["fingerprint"].encode(),
-            )
-            for event in events
-        ]
-        producer.flush()
-        for future in sent:
-            future.get(10)
-
-    yield publish
-    producer.close()
-
-
-class Process:
-    """One `inferwatch notify`."""
-
-    def __init__(self, folder, name="one"):
-        self.log = folder / f"{name}.log"
-        self._command = [
-            sys.executable, "-m", "inferwatch", "notify", "-c", str(folder / "config.yaml"),
-            "--deliveries", str(folder / "deliveries.jsonl"),
-        ]  # fmt: skip
-        self.popen = None
-
-    def start(self):
-        with self.log.open("ab") as log:
-            self.popen = subprocess.Popen(self._command, stdout=log, stderr=log)
-        return self
-
-    def kill(self):
-        self.popen.send_signal(signal.SIGKILL)
-        self.popen.wait()
-
-    def stop(self) -> float:
-        begin = time.monotonic()
-        self.popen.terminate()
-        assert self.popen.wait(10) == 0, self.log.read_text()
-        return time.monotonic() - begin
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *exc):
-        if self.popen.poll() is None:
-            self.kill()
-
-
-@pytest.fixture
-def configure(tmp_path, kafka_bootstrap, kafka_api_version, redis_server, prefix):
-    def write(receivers: list[dict], route: dict | None = None) -> None:
-        broker: dict = {"url": f"kafka://{kafka_bootstrap}"}
-        if kafka_api_version is not None:
-            broker["api_version"] = ".".join(map(str, kafka_api_version))
-        config = {
-            "broker": broker,
-            "redis": {"url": redis_server.url},
-            "topics": {"prefix": prefix},
-            "notify": {
-                "route": {
-                    "receiver": receivers[0]["name"],
-                    "group_by": ["..."],
-                    "group_wait": "0s",
-                    **(route or {}),
-                },
-                "receivers": receivers,
-            },
-        }
-        (tmp_path / "config.yaml").write_text(json.dumps(config))
-
-    return write
-
-
-def told(receiver: HttpReceiver) -> list[tuple[str, str]]:
-    return [
-        (a["incident"], a["event"]["status"])
-        for post in receiver.posts
-        for a in json.loads(post.body)["alerts"]
-    ]
 
 
 def test_an_alert_is_delivered_once_to_webhook_and_file(alerts, configure, tmp_path):

@@ -7,6 +7,7 @@ import json
 
 from alert_story import BEGIN, alert_event
 
+from consumers.notifier.acknowledgement import Acknowledgement
 from consumers.notifier.lane import Address, Lane
 from consumers.notifier.pipeline import finish, step
 from consumers.notifier.stages.group import Destination
@@ -164,3 +165,14 @@ class StoreSuite:
         assert sorted(await store.silences(), key=lambda s: s.id) == [first, second]
         await store.put_silence(second, BEGIN + 50)
         assert await store.silences() == [second]
+
+    async def test_acknowledgements_last_until_the_incident_is_over(self, store):
+        await store.file([filing("a"), filing("b")], BEGIN)
+        first = Acknowledgement(incident="a", at=BEGIN, by="ann", comment="ünïcode")
+        later = Acknowledgement(incident="a", at=BEGIN + 5, by="bob", comment="")
+        other = Acknowledgement(incident="b", at=BEGIN, by="ann", comment="")
+        for taken in (first, later, other):
+            await store.acknowledge(taken)
+        assert await store.acknowledgements() == {"a": later, "b": other}
+        await store.file([filing("a", "resolved")], BEGIN + 9)
+        assert await store.acknowledgements() == {"b": other}

@@ -16,6 +16,7 @@ def decide(
     *,
     repeat_interval: int,
     send_resolved: bool,
+    acknowledged: Collection[str] = (),
 ) -> Reason | None:
     """Why a message about these alerts is due, or None. The rules are Alertmanager's.
 
@@ -25,6 +26,7 @@ def decide(
         now: ms since the epoch.
         repeat_interval: ms until a firing group is told again.
         send_resolved: whether the end of an incident is a reason by itself.
+        acknowledged: the incidents that somebody works on; they alone are no reason to repeat.
     """
     firing = {a.incident for a in alerts if a.open}
     over = {a.incident for a in alerts if not a.open}
@@ -43,4 +45,6 @@ def decide(
         return Reason.ALL_RESOLVED if told.firing else None
     if send_resolved and not over <= told.resolved:
         return Reason.SOME_RESOLVED
+    if firing <= set(acknowledged):
+        return None
     return Reason.REPEAT if now - told.at >= repeat_interval else None

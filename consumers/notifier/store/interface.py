@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from consumers.notifier.acknowledgement import Acknowledgement
 from consumers.notifier.lane import Address, Lane
 from consumers.notifier.stages.collect import Arrival
 from consumers.notifier.stages.group import Destination
@@ -101,4 +102,12 @@ class Store(Protocol):
 
     async def put_silence(self, silence: Silence, now: int) -> None:
         """Add or replace a silence."""
+        ...
+
+    async def acknowledgements(self) -> dict[str, Acknowledgement]:
+        """Who works on which incident, by incident; that of an incident that is over is gone."""
+        ...
+
+    async def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        """Note that somebody works on an incident."""
         ...

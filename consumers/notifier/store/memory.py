@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from consumers.notifier.acknowledgement import Acknowledgement
 from consumers.notifier.lane import Address, Lane
 from consumers.notifier.stages.collect import Arrival
 from consumers.notifier.stages.group import Destination
@@ -35,6 +36,7 @@ class MemoryStore:
         self._due: dict[str, int] = {}
         self._leases: dict[str, tuple[str, int]] = {}
         self._silences: dict[str, Silence] = {}
+        self._acknowledgements: dict[str, Acknowledgement] = {}
         self._tokens = count(1)
         self._now = 0
 
@@ -67,6 +69,7 @@ class MemoryStore:
         else:
             incident.over = True
             self._open.pop(new.incident, None)
+            self._acknowledgements.pop(new.incident, None)
         for to in incident.destinations:
             lane = to.address.id
             self._addresses[lane] = to.address
@@ -147,3 +150,11 @@ class MemoryStore:
         """See `Store`."""
         self._silences = {k: s for k, s in self._silences.items() if s.ends_at > now}
         self._silences[silence.id] = silence
+
+    async def acknowledgements(self) -> dict[str, Acknowledgement]:
+        """See `Store`."""
+        return dict(self._acknowledgements)
+
+    async def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        """See `Store`."""
+        self._acknowledgements[acknowledgement.incident] = acknowledgement

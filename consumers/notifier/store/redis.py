@@ -14,6 +14,11 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
+from consumers.notifier.acknowledgement import (
+    Acknowledgement,
+    acknowledgement_from_json,
+    acknowledgement_to_json,
+)
 from consumers.notifier.lane import (
     FORMAT,
     Address,
@@ -85,6 +90,7 @@ class RedisStore:
                         self._key("incident", filing.transition.incident),
                         self._key("due"),
                         self._key("open"),
+                        self._key("acknowledged"),
                     ],
                     args=self._filing_args(filing, now),
                     client=pipe,
@@ -192,6 +198,17 @@ class RedisStore:
         if over:
             await self._redis.hdel(key, *over)
         await self._redis.hset(key, silence.id, b"%d " % FORMAT + silence_to_json(silence))
+
+    async def acknowledgements(self) -> dict[str, Acknowledgement]:
+        """See `Store`."""
+        stored = await self._redis.hvals(self._key("acknowledged"))
+        found = [acknowledgement_from_json(_body(text, "an acknowledgement")) for text in stored]
+        return {a.incident: a for a in found}
+
+    async def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        """See `Store`."""
+        value = b"%d " % FORMAT + acknowledgement_to_json(acknowledgement)
+        await self._redis.hset(self._key("acknowledged"), acknowledgement.incident, value)
 
 
 def _arrival(entry: bytes) -> tuple[Address, Arrival]:

@@ -4,7 +4,7 @@ All keys share one hash slot, so the scripts also run on a Redis Cluster. Lane n
 by this program, so a script may put keys together from them.
 """
 
-# KEYS: incident, due, open
+# KEYS: incident, due, open, acknowledged
 # ARGV: transition, "firing" | "open" | "closed", now, lanes, body, incident, labels, inbox prefix,
 #       time to live, format
 FILE = """
@@ -23,6 +23,7 @@ end
 if ARGV[2] == 'closed' then
   redis.call('HSET', incident, 'over', mark)
   redis.call('HDEL', open, ARGV[6])
+  redis.call('HDEL', KEYS[4], ARGV[6])
 else
   redis.call('HSET', open, ARGV[6], mark .. ' ' .. ARGV[7])
 end

@@ -144,3 +144,11 @@ def test_a_receiver_without_channels_has_nothing_to_try(run):
     said = run(receivers.command, "root")
     assert said.exit_code == 1
     assert "has no channels" in said.stdout
+
+
+def test_with_json_a_console_prints_elsewhere(run):
+    config = "notify: {route: {receiver: a}, receivers: [{name: a, console_configs: [{}]}]}"
+    said = run(receivers.command, "a", "--json", config=config)
+    assert json.loads(said.stdout)["channels"][0]["detail"] == "printed"
+    assert "a: test of the receiver" in said.stderr
+    assert "a: test of the receiver" in run(receivers.command, "a", config=config).stdout

@@ -1,7 +1,11 @@
 """Timelines: alerts at set times, messages at set times."""
 
+import asyncio
+
 import pytest
 from alert_story import Story
+
+from consumers.notifier.acknowledgement import Acknowledgement
 
 
 def tree(root: dict | None = None, receivers: tuple = ("ops",), **more) -> dict:
@@ -66,6 +70,44 @@ def test_a_group_that_still_fires_is_told_again():
     )
     ids = [s.message.id for s in story.said]
     assert len(set(ids)) == 3
+
+
+def acknowledge(story: Story, incident: str) -> None:
+    taken = Acknowledgement(incident=incident, at=story.clock.now(), by="ann", comment="on it")
+    asyncio.run(story.store.acknowledge(taken))
+
+
+def test_what_somebody_works_on_is_not_told_again_but_its_end_is():
+    story = Story(tree(GROUPED))
+    story.at(0).push("a")
+    story.tell(20)
+    acknowledge(story, "a")
+    story.at(1500).push("a", "resolved")
+    story.tell(1600).want((10, "ops", ["a firing"]), (1510, "ops", ["a resolved"]))
+
+
+def test_beside_one_that_nobody_works_on_the_group_is_told_again():
+    story = Story(tree(GROUPED))
+    story.at(0).push("a").push("b")
+    story.tell(20)
+    acknowledge(story, "a")
+    both = ["a firing", "b firing"]
+    story.tell(700).want((10, "ops", both), (610, "ops", both))
+    acknowledge(story, "b")
+    story.tell(3000).want((10, "ops", both), (610, "ops", both))
+
+
+def test_an_alertmanager_still_hears_of_what_somebody_works_on():
+    notify = tree(GROUPED)
+    notify["receivers"][0] = {
+        "name": "ops",
+        "alertmanager_configs": [{"url": "http://localhost:9093"}],
+    }
+    story = Story(notify)
+    story.at(0).push("a")
+    story.tell(1)
+    acknowledge(story, "a")
+    story.tell(70).want((0, "ops", ["a firing"]), (60, "ops", ["a firing"]))
 
 
 def test_every_transition_is_a_message_at_once():
@@ -338,8 +380,6 @@ def test_an_alertmanager_hears_of_everything_at_once_and_of_what_fires_every_min
 
 
 def test_a_silence_holds_back_until_it_ends():
-    import asyncio
-
     from alert_story import BEGIN
 
     from consumers.notifier.stages.silence import Silence
