@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import redirect_stdout
 
 import click
 
@@ -35,7 +36,9 @@ def send_one(name: str, config: str | None, as_json: bool) -> None:
         raise UsageError(f"there is no receiver {name!r}; defined are {defined}") from None
     from consumers.notifier.trial import try_receiver
 
-    results = try_receiver(receiver)
+    # What a console channel prints must not stand before the JSON.
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        results = try_receiver(receiver)
     ok = bool(results) and all(r.ok for r in results)
     if as_json:
         channels = [{"channel": r.channel, "ok": r.ok, "detail": r.detail} for r in results]
