@@ -31,7 +31,7 @@ from typing import Protocol
 
 from inferwatch.events.deadletter import DeadLetter
 from pipeline.decode import Decoded, Decoder, RawRecord
-from pipeline.labels.kept import KeptPrediction
+from pipeline.labels.kept import KeptRows
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.state.kept import KeptStore
@@ -63,7 +63,7 @@ class Changes:
     """
 
     dirty: set[str] = field(default_factory=set)
-    kept: list[KeptPrediction] = field(default_factory=list)
+    kept: list[KeptRows] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     looked_up: str = ""
     kept_in: str = ""

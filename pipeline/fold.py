@@ -26,7 +26,7 @@ from pipeline.columns import (
     ResourceRows,
 )
 from pipeline.decode import Chunk, Decoded
-from pipeline.labels.kept import KeptPrediction, kept_rows
+from pipeline.labels.kept import KeptRows, kept_rows
 from pipeline.models import ModelPlan, ModelPlans
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
@@ -48,7 +48,7 @@ class FoldOutcome:
     """
 
     dirty: set[str] = field(default_factory=set)
-    kept: list[KeptPrediction] = field(default_factory=list)
+    kept: list[KeptRows] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -277,9 +277,10 @@ def _joinable(rows: PredictionRows, at: Ints, share: float) -> Ints:
     ids = rows.ids
     if ids is None:
         return at[:0]
-    return np.array(
-        [row for row in at.tolist() if ids[row] is not None and keeps(ids[row], share)], np.int64
-    )
+    named = [row for row in at.tolist() if ids[row] is not None]
+    if share < 1:
+        named = [row for row in named if keeps(ids[row], share)]
+    return np.array(named, np.int64)
 
 
 def _pairs(rows: EventRows) -> list[tuple[int, int]]:

@@ -1,66 +1,42 @@
-"""Kept predictions: what a later label needs to know of a prediction, in a compact form."""
+"""Kept predictions: what a later label needs to know of a prediction, in columns.
+
+A batch of rows is kept without an object a row. What rows have in common (model, version, class,
+names of scores) is their `Shape`; each row has its id, time, place, scores and segments.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-import msgpack
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.columns import Column, Ints, PredictionRows
+from inferwatch.events.canonical import number_text
+from pipeline.columns import Column, Floats, Ints, Mask, PredictionRows
 from pipeline.decode import Chunk
+from pipeline.labels.score_bits import lengthen, needs_all_bits, shorten
+from pipeline.labels.shape import Shape
 from pipeline.windows.pane import PaneKey
-from pipeline.windows.segments import texts_of
+
+NARROW = 2**46
+"""Times and offsets below this need 6 bytes (event times until the year 4199)."""
+
+CLASS_NUMBERS = 16
+"""Whole numbers from 0 up to this are taken for classes, which rows share."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptPrediction:
-    """One prediction row that has an id.
+class FoundPrediction(NamedTuple):
+    """A kept prediction that a label found.
 
     Attributes:
-        offset, row: where it stood; with its partition, its identity.
+        identity: `topic:partition:offset:row`, tells rows of one id apart.
         text, number: the prediction as class and as value (NaN where it is no number).
         scores: probability by class; the key "" is the positive class's.
         closed_until: windows up to this end do not take the row (NEVER: all do).
         segments: `key=value` texts that the row belongs to.
     """
-
-    id: str
-    offset: int
-    row: int
-    model: str
-    version: str
-    ts: int
-    text: str
-    number: float
-    scores: dict[str, float]
-    closed_until: int
-    segments: tuple[str, ...]
-
-    def pack(self, partition: str) -> bytes:
-        """The stored form; `partition` is the source's `topic:number`."""
-        return bytes(
-            msgpack.packb(
-                (
-                    f"{partition}:{self.offset}:{self.row}",
-                    self.model,
-                    self.version,
-                    self.ts,
-                    self.text,
-                    self.number,
-                    self.scores,
-                    self.closed_until,
-                    self.segments,
-                )
-            )
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class FoundPrediction:
-    """A kept prediction that a label found; `identity` tells rows of one id apart."""
 
     identity: str
     model: str
@@ -72,11 +48,76 @@ class FoundPrediction:
     closed_until: int
     segments: tuple[str, ...]
 
-    @classmethod
-    def unpack(cls, data: bytes) -> FoundPrediction:
-        """What `KeptPrediction.pack` wrote."""
-        identity, model, version, ts, text, number, scores, closed, segments = msgpack.unpackb(data)
-        return cls(identity, model, version, ts, text, number, scores, closed, tuple(segments))
+
+@dataclass(frozen=True, slots=True)
+class KeptRows:
+    """Prediction rows of one shape that have an id.
+
+    Attributes:
+        shape: what the rows have in common.
+        ids: of each row.
+        ts, offset, row: when it was, and where it stood in its partition.
+        numbers: the prediction, where the shape has none.
+        scores: (rows, scores), as a label will see them.
+        segments: (rows, segments), places in `segment_texts`.
+    """
+
+    shape: Shape
+    ids: list[str]
+    ts: Ints
+    offset: Ints
+    row: Ints
+    numbers: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    segments: Ints
+    segment_texts: Sequence[str]
+
+    def found(self, source: str) -> Iterator[tuple[str, FoundPrediction]]:
+        """Each row's id, and the row as a label finds it; `source` is `topic:number`."""
+        identities = [
+            f"{source}:{offset}:{row}"
+            for offset, row in zip(self.offset.tolist(), self.row.tolist(), strict=True)
+        ]
+        texts = np.array(self.segment_texts, object)[self.segments].tolist()
+        rows = predictions(
+            self.shape, identities, self.ts.tolist(), self.numbers, self.scores, texts
+        )
+        return zip(self.ids, rows, strict=True)
+
+
+def predictions(
+    shape: Shape,
+    identities: Sequence[str],
+    ts: Sequence[int],
+    numbers: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    segments: Sequence[Sequence[str]],
+) -> list[FoundPrediction]:
+    """Rows of one shape as labels find them."""
+    size = len(identities)
+    texts: Sequence[str]
+    values: Sequence[float]
+    if shape.text is None:
+        values = numbers.tolist()
+        texts = [number_text(value) for value in values]
+    else:
+        values, texts = [shape.number] * size, [shape.text] * size
+    names = shape.scores
+    by_name = [dict(zip(names, row, strict=True)) for row in scores.tolist()]
+    return [
+        FoundPrediction(
+            identities[n],
+            shape.model,
+            shape.version,
+            ts[n],
+            texts[n],
+            values[n],
+            by_name[n],
+            shape.closed_until,
+            tuple(segments[n]),
+        )
+        for n in range(size)
+    ]
 
 
 def kept_rows(
@@ -85,54 +126,115 @@ def kept_rows(
     pane: PaneKey,
     closed_until: int,
     segments: Sequence[tuple[str, Ints]],
-) -> list[KeptPrediction]:
-    """The rows at these positions that have an id, ready to be kept."""
+) -> list[KeptRows]:
+    """The rows at these positions that have a prediction, by shape; all of them have an id."""
     rows = chunk.rows
     assert isinstance(rows, PredictionRows) and rows.ids is not None
-    members: dict[int, list[str]] = {}
-    for segment, positions in segments:
-        for row in positions.tolist():
-            members.setdefault(row, []).append(segment)
-    texts = texts_of(rows.prediction.take(at))
-    numbers = _numbers(rows.prediction, at)
-    scores = {name: _numbers(column, at) for name, column in rows.scores.items()}
+    at = at[_answered(rows.prediction.take(at))]
+    classes, answers = _classes(rows.prediction.take(at))
+    names = list(rows.scores)
+    scores = np.empty((len(at), len(names)))
+    for n, column in enumerate(rows.scores.values()):
+        scores[:, n] = _numbers(column.take(at))
+    here = ~np.isnan(scores)
+    ts, offset, row = rows.ts[at], chunk.offset[at], chunk.row[at].astype(np.int64)
+    wide = (needs_all_bits(scores) & here).any(axis=1)
+    wide |= (np.abs(ts) >= NARROW) | (offset >= NARROW) | (row > 0xFFFF)
+    places, belongs = _segments(rows.size, at, segments)
     kept = []
-    for n, row in enumerate(at.tolist()):
-        identity = rows.ids[row]
-        text = texts[n]
-        if identity is None or text is None:
-            continue
+    for mine in _alike(classes, wide, belongs, here):
+        first = mine[0]
+        named = np.flatnonzero(here[first])
+        text, number = answers[classes[first]]
+        shape = Shape(
+            model=pane.model,
+            version=pane.version,
+            text=text,
+            number=number,
+            closed_until=closed_until,
+            scores=tuple(names[n] for n in named.tolist()),
+            segments=int(belongs[first]),
+            wide=bool(wide[first]),
+        )
+        own = scores[np.ix_(mine, named)]
         kept.append(
-            KeptPrediction(
-                identity,
-                int(chunk.offset[row]),
-                int(chunk.row[row]),
-                pane.model,
-                pane.version,
-                int(rows.ts[row]),
-                text,
-                numbers[n],
-                {name: values[n] for name, values in scores.items() if values[n] == values[n]},
-                closed_until,
-                tuple(members.get(row, ())),
+            KeptRows(
+                shape=shape,
+                ids=[str(rows.ids[n]) for n in at[mine].tolist()],
+                ts=ts[mine],
+                offset=offset[mine],
+                row=row[mine],
+                numbers=_numbers(rows.prediction.take(at[mine])) if text is None else np.empty(0),
+                scores=own if shape.wide else lengthen(shorten(own)),
+                segments=places[mine, : shape.segments],
+                segment_texts=[text for text, _ in segments],
             )
         )
     return kept
 
 
-def _numbers(column: Column, at: Ints) -> list[float]:
+def _answered(prediction: Column) -> Mask:
+    """The rows that hold a class or a number: others nothing can be compared with."""
+    answered = ~prediction.missing()
+    return answered if prediction.odd is None else answered & ~prediction.odd
+
+
+def _classes(prediction: Column) -> tuple[Ints, list[tuple[str | None, float]]]:
+    """The class of each row, as a place in the list: its text and number; None: a number's own."""
+    answers: list[tuple[str | None, float]] = [(text, float("nan")) for text in prediction.texts]
+    codes = np.zeros(prediction.size, np.int64)
+    if prediction.codes is not None:
+        codes[:] = prediction.codes
+    if prediction.numbers is not None:
+        values = _numbers(prediction)
+        is_number = (
+            np.ones(prediction.size, np.bool_)
+            if prediction.is_number is None
+            else prediction.is_number
+        )
+        with np.errstate(invalid="ignore"):
+            few = (values >= 0) & (values < CLASS_NUMBERS) & (values == np.floor(values))
+        few &= ~np.signbit(values)
+        first = len(answers)
+        answers += [(number_text(float(n)), float(n)) for n in range(CLASS_NUMBERS)]
+        answers.append((None, float("nan")))
+        own = first + np.where(few, np.nan_to_num(values), CLASS_NUMBERS).astype(np.int64)
+        codes = np.where(is_number, own, codes)
+    return codes, answers
+
+
+def _numbers(column: Column) -> NDArray[np.float64]:
     """The number of each row, NaN where it holds none."""
-    taken = column.take(at)
-    if taken.numbers is None:
-        return [float("nan")] * len(at)
-    values = taken.numbers.astype(np.float64)
-    if taken.is_number is not None:
-        values = np.where(taken.is_number, values, np.nan)
-    result: list[float] = values.tolist()
-    return result
+    if column.numbers is None:
+        return np.full(column.size, np.nan)
+    values: NDArray[np.float64] = column.numbers.astype(np.float64)
+    return values if column.is_number is None else np.where(column.is_number, values, np.nan)
 
 
-def unpack_all(stored: Any) -> list[FoundPrediction]:
-    """The rows kept under one id."""
-    # Redis' own MessagePack writes byte strings as text: the outer list is read as bytes.
-    return [FoundPrediction.unpack(item) for item in msgpack.unpackb(stored, raw=True)]
+def _segments(size: int, at: Ints, segments: Sequence[tuple[str, Ints]]) -> tuple[Ints, Ints]:
+    """For each row: the segments it belongs to, first to last, and how many these are."""
+    belongs = np.zeros(size, np.int64)
+    for _, positions in segments:
+        belongs[positions] += 1
+    places = np.zeros((size, int(belongs.max(initial=0))), np.int64)
+    filled = np.zeros(size, np.int64)
+    for n, (_, positions) in enumerate(segments):
+        places[positions, filled[positions]] = n
+        filled[positions] += 1
+    return places[at], belongs[at]
+
+
+def _alike(*columns: Ints | Mask | Floats) -> Iterator[Ints]:
+    """The positions of rows that are equal in all columns, group by group."""
+    flat = [column.reshape(len(column), -1) for column in columns]
+    table = np.concatenate([column.astype(np.int64) for column in flat], axis=1)
+    if not len(table):
+        return
+    if (table == table[0]).all():
+        yield np.arange(len(table))
+        return
+    changing = table[:, (table != table[0]).any(axis=0)]
+    order = np.lexsort(changing.T)
+    ordered = changing[order]
+    cuts = np.flatnonzero((ordered[1:] != ordered[:-1]).any(axis=1)) + 1
+    yield from np.split(order, cuts)

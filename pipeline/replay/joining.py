@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from inferwatch.settings import Settings
 from pipeline.decode import Decoded
 from pipeline.labels.join import LabelJoin
-from pipeline.labels.kept import FoundPrediction, KeptPrediction
+from pipeline.labels.kept import FoundPrediction, KeptRows
 from pipeline.partition import PartitionState
 from pipeline.replay.label_feed import LabelFeed
 from pipeline.windows.pane import Pane
@@ -46,27 +46,12 @@ class Joining:
         found = {identity: self._kept[identity] for identity in news if identity in self._kept}
         return self._join.apply(self._state, news, found).dirty
 
-    def predictions(self, kept: Iterable[KeptPrediction]) -> set[str]:
+    def predictions(self, kept: Iterable[KeptRows]) -> set[str]:
         """Predictions have come; of some the label came first."""
         found: dict[str, list[FoundPrediction]] = defaultdict(list)
-        for row in kept:
-            prediction = found_of(row)
-            self._kept.setdefault(row.id, []).append(prediction)
-            if row.id in self._state.labels:
-                found[row.id].append(prediction)
+        for rows in kept:
+            for identity, prediction in rows.found(""):
+                self._kept.setdefault(identity, []).append(prediction)
+                if identity in self._state.labels:
+                    found[identity].append(prediction)
         return self._join.apply(self._state, {}, found).dirty if found else set()
-
-
-def found_of(row: KeptPrediction) -> FoundPrediction:
-    """A prediction as a label finds it; in a replay its place is all its identity."""
-    return FoundPrediction(
-        identity=str(row.offset),
-        model=row.model,
-        version=row.version,
-        ts=row.ts,
-        text=row.text,
-        number=row.number,
-        scores=row.scores,
-        closed_until=row.closed_until,
-        segments=row.segments,
-    )

@@ -20,7 +20,7 @@ from inferwatch.settings import Settings
 from pipeline.columns import EventRows, Ints
 from pipeline.decode import Chunk
 from pipeline.fold import Folder, FoldOutcome
-from pipeline.labels.kept import KeptPrediction
+from pipeline.labels.kept import KeptRows
 from pipeline.models import OTHER, ModelPlans, longest_horizon
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
@@ -171,7 +171,7 @@ class Replay:
             chunk = between(whole, first + start, first + stop) if batch.size else whole
             if chunk is not None:
                 by_kind[kind].append(chunk)
-        kept: list[KeptPrediction] = []
+        kept: list[KeptRows] = []
         for kind, chunks in by_kind.items():
             highs = [before[chunk.offset - first] for chunk in chunks]
             outcome = FoldOutcome()

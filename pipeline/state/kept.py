@@ -1,55 +1,72 @@
 """Kept predictions in Redis: by id, until the label horizon has passed.
 
 Ids are spread over shards by a hash, and within a shard over buckets of event time, so that what
-is past the horizon goes away as a whole.
+is past the horizon goes away as a whole. Written and looked up many rows a command.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from redis.asyncio import RedisCluster
 
-from pipeline.labels.kept import FoundPrediction, KeptPrediction, unpack_all
-from pipeline.state.history import TELL_HISTORY
+from pipeline.columns import Ints
+from pipeline.labels.kept import FoundPrediction, KeptRows
+from pipeline.labels.packed_rows import (
+    Bytes,
+    of_shape,
+    pack_rows,
+    segment_names,
+    shape_names,
+    unpack_rows,
+)
+from pipeline.labels.shape import ID_BYTES, Shape, id_digests, name_of
+from pipeline.state.kept_scripts import DROP, FIND, KEEP
 from pipeline.state.keys import Keys, SourcePartition
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-SHARDS = 64
+SHARDS = 16
 BUCKETS_A_HORIZON = 2
 FIND_AT_ONCE = 10_000
+KEEP_AT_ONCE = 4_000
+DROP_AT_ONCE = 1_000
+PLACE_BYTES = 6
+TEXTS_KNOWN = 100_000
 
 NET_MS = 24 * 3_600_000
 """Rows go by the labels' time; what no sweep takes away goes so long after it could be of use."""
 
-# Several rows may carry one id: each is kept once, told apart by its identity, in any order.
-_KEEP = (
-    """
-for n = 2, #ARGV, 3 do
-  local id, identity, row = ARGV[n], ARGV[n + 1], ARGV[n + 2]
-  local held = redis.call('HGET', KEYS[1], id)
-  local rows = held and cmsgpack.unpack(held) or {}
-  local known = false
-  for _, one in ipairs(rows) do
-    if cmsgpack.unpack(one)[1] == identity then known = true end
-  end
-  if not known then
-    rows[#rows + 1] = row
-    redis.call('HSET', KEYS[1], id, cmsgpack.pack(rows))
-  end
-end
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-"""
-    + TELL_HISTORY
-)
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Rows of one length that were found in a shard, whose they are and which bucket holds them."""
+
+    rows: Bytes
+    owners: Ints
+    keys: list[str]
+
+    @classmethod
+    def read(cls, places: Sequence[tuple[str, Ints]], length: int, blob: bytes) -> _Answer:
+        """What the script answered for these buckets and ids."""
+        raw = np.frombuffer(blob, np.uint8).reshape(-1, PLACE_BYTES + length)
+        place = np.ascontiguousarray(raw[:, :PLACE_BYTES]).view("<u2,<u4").ravel()
+        bucket, number = place["f0"].astype(np.int64), place["f1"].astype(np.int64)
+        starts = np.cumsum([0, *(len(mine) for _, mine in places)])
+        owners = np.concatenate([mine for _, mine in places])[starts[bucket] + number]
+        return cls(raw[:, PLACE_BYTES:], owners, [places[n][0] for n in bucket.tolist()])
 
 
 class KeptStore:
-    """Keeps predictions for labels to find."""
+    """Keeps predictions for labels to find.
+
+    Cost: at most 64 bytes of Redis a row of 3 scores or a number, and about 2 µs of its time to
+    keep or to look up (`python -m benchmarks.label_join`).
+    """
 
     def __init__(self, redis: Redis, keys: Keys, horizon_ms: int) -> None:
         """Keep for the longest label horizon of all models."""
@@ -57,11 +74,16 @@ class KeptStore:
         self._keys = keys
         self._horizon = horizon_ms
         self._width = max(1, -(-horizon_ms // BUCKETS_A_HORIZON))
-        self._keep = redis.register_script(_KEEP)
+        self._keep = redis.register_script(KEEP)
+        self._find = redis.register_script(FIND)
+        self._drop = redis.register_script(DROP)
         self._buckets = f"{keys.root}kept-buckets"
         self._is_cluster = isinstance(redis, RedisCluster)
+        self._texts_known: dict[bytes, bytes] = {}
 
-    async def keep(self, source: SourcePartition, rows: Iterable[KeptPrediction]) -> str:
+    # -- keeping -------------------------------------------------------------------------------
+
+    async def keep(self, source: SourcePartition, batches: Iterable[KeptRows]) -> str:
         """Write rows; writing one again changes nothing.
 
         Returns:
@@ -69,58 +91,135 @@ class KeptStore:
             between the two could lose the rows alone. Empty on a cluster, where shards and
             partitions have histories of their own.
         """
-        rows = list(rows)
-        if not rows:
+        by_place: dict[tuple[int, int], tuple[dict[bytes, bytes], list[Bytes]]] = {}
+        for kept in batches:
+            self._place(source, kept, by_place)
+        if not by_place:
             return ""
         history: Any = b""
-        buckets = {row.ts // self._width for row in rows}
-        await self._redis.sadd(self._buckets, *buckets)
-        by_key: dict[str, list[str | bytes]] = {}
-        for row in rows:
-            key = self._keys.kept(_shard(row.id), row.ts // self._width)
-            identity = f"{source}:{row.offset}:{row.row}"
-            by_key.setdefault(key, []).extend((row.id, identity, row.pack(str(source))))
-        for key, args in by_key.items():
-            ttl = self._horizon * 2 + self._width + NET_MS
-            for first in range(0, len(args), 3_000):
-                history = await self._keep(keys=[key], args=[ttl, *args[first : first + 3_000]])
+        await self._redis.sadd(self._buckets, *{bucket for bucket, _ in by_place})
+        ttl = self._horizon * 2 + self._width + NET_MS
+        for (bucket, shard), (names, parts) in by_place.items():
+            about = [word for pair in names.items() for word in pair]
+            for part in parts:
+                for first in range(0, len(part), KEEP_AT_ONCE):
+                    blob = part[first : first + KEEP_AT_ONCE]
+                    history = await self._keep(
+                        keys=[self._keys.kept(shard, bucket)],
+                        args=[ttl, len(names), *about, part.shape[1] - ID_BYTES, blob.tobytes()],
+                    )
         return "" if self._is_cluster else str(history, "utf-8")
+
+    def _place(
+        self,
+        source: SourcePartition,
+        kept: KeptRows,
+        by_place: dict[tuple[int, int], tuple[dict[bytes, bytes], list[Bytes]]],
+    ) -> None:
+        """Sort rows by bucket and shard, each behind the digest of its id."""
+        about = kept.shape.pack(str(source))
+        digests = np.frombuffer(id_digests(kept.ids), np.uint8).reshape(-1, ID_BYTES)
+        rows = np.concatenate([digests, pack_rows(kept, name_of(about))], axis=1)
+        places = kept.ts // self._width * SHARDS + _shards(digests)
+        for place, mine in groups(places):
+            names, parts = by_place.setdefault(divmod(place, SHARDS), ({}, []))
+            names[name_of(about)] = about
+            if kept.shape.segments:
+                for n in np.unique(kept.segments[mine]).tolist():
+                    text = kept.segment_texts[n].encode()
+                    names[name_of(text)] = text
+            parts.append(rows[mine])
+
+    # -- finding -------------------------------------------------------------------------------
+
+    async def find(self, wanted: Sequence[tuple[str, int]]) -> Mapping[str, list[FoundPrediction]]:
+        """The rows kept under each id, for labels of these (id, label time)."""
+        found: dict[str, list[FoundPrediction]] = {}
+        for first in range(0, len(wanted), FIND_AT_ONCE):
+            await self._find_some(wanted[first : first + FIND_AT_ONCE], found)
+        return found
+
+    async def _find_some(
+        self, wanted: Sequence[tuple[str, int]], found: dict[str, list[FoundPrediction]]
+    ) -> None:
+        held: Any = await self._redis.smembers(self._buckets)
+        numbers: dict[str, int] = {}
+        which = np.array([numbers.setdefault(one, len(numbers)) for one, _ in wanted], np.int64)
+        ids = list(numbers)
+        digests = np.frombuffer(id_digests(ids), np.uint8).reshape(-1, ID_BYTES)
+        shards = _shards(digests)
+        times = np.array([ts for _, ts in wanted], np.int64) // self._width
+        by_shard: dict[int, list[tuple[str, Ints]]] = {}
+        for bucket in sorted(map(int, held)):
+            # A row may be a horizon older or younger than its label.
+            near = np.unique(which[np.abs(times - bucket) <= BUCKETS_A_HORIZON])
+            for shard, mine in groups(shards[near]):
+                place = (self._keys.kept(shard, bucket), near[mine])
+                by_shard.setdefault(shard, []).append(place)
+        answers: dict[int, list[_Answer]] = {}
+        for places in by_shard.values():
+            answer: Any = await self._find(
+                keys=[key for key, _ in places],
+                args=[digests[mine].tobytes() for _, mine in places],
+            )
+            for length, blob in zip(answer[::2], answer[1::2], strict=True):
+                answers.setdefault(length, []).append(_Answer.read(places, length, blob))
+        for alike in answers.values():
+            await self._take(alike, ids, found)
+
+    async def _take(
+        self,
+        answers: Sequence[_Answer],
+        ids: Sequence[str],
+        found: dict[str, list[FoundPrediction]],
+    ) -> None:
+        """Read found rows of one length."""
+        rows = np.concatenate([answer.rows for answer in answers])
+        owners = np.concatenate([answer.owners for answer in answers])
+        keys = [key for answer in answers for key in answer.keys]
+        for name in shape_names(rows):
+            mine = of_shape(rows, name)
+            source, shape = Shape.unpack((await self._texts({name: keys[mine[0]]}))[name])
+            named = segment_names(rows[mine], shape)
+            texts = await self._texts({one: keys[mine[at]] for one, at in named.items()})
+            unpacked = unpack_rows(rows[mine], source, shape, texts)
+            for n, row in zip(owners[mine].tolist(), unpacked, strict=True):
+                found.setdefault(ids[n], []).append(row)
+
+    async def _texts(self, names: Mapping[bytes, str]) -> Mapping[bytes, bytes]:
+        """What names in rows stand for, by the key that tells; a name never changes its meaning."""
+        if len(self._texts_known) > TEXTS_KNOWN:
+            self._texts_known.clear()
+        unknown = {name: key for name, key in names.items() if name not in self._texts_known}
+        for key in sorted(set(unknown.values())):
+            mine = [name for name, its in unknown.items() if its == key]
+            stored: Any = await self._redis.hmget(key, mine)
+            self._texts_known.update(zip(mine, stored, strict=True))
+        return self._texts_known
+
+    # -- dropping ------------------------------------------------------------------------------
 
     async def drop_before(self, ts: int) -> int:
         """Let the rows of earlier times go, a bucket at a time; how many buckets went."""
         held: Any = await self._redis.smembers(self._buckets)
         old = [bucket for bucket in map(int, held) if (bucket + 1) * self._width <= ts]
         for bucket in old:
-            pipe = self._redis.pipeline(transaction=False)
             for shard in range(SHARDS):
-                pipe.unlink(self._keys.kept(shard, bucket))
-            await pipe.execute()
+                key = self._keys.kept(shard, bucket)
+                while not await self._drop(keys=[key], args=[DROP_AT_ONCE]):
+                    pass
             await self._redis.srem(self._buckets, bucket)
         return len(old)
 
-    async def find(self, wanted: Sequence[tuple[str, int]]) -> Mapping[str, list[FoundPrediction]]:
-        """The rows kept under each id, for labels of these (id, label time)."""
-        found: dict[str, list[FoundPrediction]] = {}
-        for first in range(0, len(wanted), FIND_AT_ONCE):
-            by_key = self._places(wanted[first : first + FIND_AT_ONCE])
-            pipe = self._redis.pipeline(transaction=False)
-            for key, ids in by_key.items():
-                pipe.hmget(key, list(ids))
-            for ids, answers in zip(by_key.values(), await pipe.execute(), strict=True):
-                for identity, stored in zip(ids, answers, strict=True):
-                    if stored:
-                        found.setdefault(identity, []).extend(unpack_all(stored))
-        return found
 
-    def _places(self, wanted: Iterable[tuple[str, int]]) -> dict[str, dict[str, None]]:
-        """Where to look: the ids by key; a row may be a horizon older or younger than its label."""
-        by_key: dict[str, dict[str, None]] = {}
-        for identity, ts in wanted:
-            shard, here = _shard(identity), ts // self._width
-            for bucket in range(here - BUCKETS_A_HORIZON, here + BUCKETS_A_HORIZON + 1):
-                by_key.setdefault(self._keys.kept(shard, bucket), {})[identity] = None
-        return by_key
+def groups(values: Ints) -> list[tuple[int, Ints]]:
+    """The distinct values and the places of each."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    parts = np.split(order, starts[1:]) if len(values) else []
+    return [(int(values[part[0]]), part) for part in parts]
 
 
-def _shard(identity: str) -> int:
-    return zlib.crc32(identity.encode()) % SHARDS
+def _shards(digests: Bytes) -> Ints:
+    return digests[:, -1].astype(np.int64) % SHARDS

@@ -79,8 +79,9 @@ def recompute(
             if records:
                 decoded = decoder.decode(records)
                 outcome = Folder(settings, catalog).fold(state, decoded, records[-1].offset)
-                for row in outcome.kept:
-                    kept[row.id].append(FoundPrediction.unpack(row.pack(f"{topic.name}:{number}")))
+                for rows in outcome.kept:
+                    for identity, row in rows.found(f"{topic.name}:{number}"):
+                        kept[identity].append(row)
             _collect(panes, state)
     join = LabelJoin(settings)
     for records in log.get(topics.LABELS, {}).values():

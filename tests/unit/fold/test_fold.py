@@ -112,7 +112,9 @@ def test_segments_are_each_key_by_itself():
 def test_rows_with_an_id_are_kept_for_labels():
     records = [record(0, 10_000, id="a", segment={"region": "eu"}), record(1, 10_000)]
     kept = fold(records).kept
-    assert [(k.id, k.text, k.segments, k.offset) for k in kept] == [("a", "a", ("region=eu",), 0)]
+    ((identity, row),) = [found for rows in kept for found in rows.found("p:0")]
+    assert (identity, row.text, row.segments) == ("a", "a", ("region=eu",))
+    assert row.identity == "p:0:0:0"
 
 
 def test_a_sample_keeps_the_same_ids_as_the_sidecar_and_counts_only_them_as_joinable():
@@ -121,7 +123,7 @@ def test_a_sample_keeps_the_same_ids_as_the_sidecar_and_counts_only_them_as_join
     outcome = fold(records, config=load(None, text=sampled))
     wanted = [f"i{n}" for n in range(200) if keeps(f"i{n}", 0.25)]
     counts = outcome.state.panes[PaneKey("m", "unversioned", "", 10_000).text()].counts[NEVER]
-    assert sorted(k.id for k in outcome.kept) == sorted(wanted)
+    assert sorted(one for rows in outcome.kept for one in rows.ids) == sorted(wanted)
     assert (counts.joinable, counts.rows) == (len(wanted), 200)
 
 
@@ -157,7 +159,8 @@ def test_any_cut_of_the_log_gives_the_same_state(seed):
     assert {k: p.snapshot() for k, p in cut.state.panes.items()} == {
         k: p.snapshot() for k, p in whole.state.panes.items()
     }
-    assert sorted(k.pack("p") for k in cut.kept) == sorted(k.pack("p") for k in whole.kept)
+    found = [repr(one) for rows in cut.kept for one in rows.found("p")]
+    assert sorted(found) == sorted(repr(one) for rows in whole.kept for one in rows.found("p"))
 
 
 def test_a_state_stored_and_restored_goes_on_as_if_nothing_had_been():

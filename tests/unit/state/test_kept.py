@@ -1,8 +1,12 @@
 """Kept predictions: each row once, whoever writes it again; found within the horizon only."""
 
+import numpy as np
 import pytest
 
-from pipeline.labels.kept import KeptPrediction
+from inferwatch.errors import StateFormatError
+from pipeline.labels.kept import KeptRows
+from pipeline.labels.packed_rows import FORMAT
+from pipeline.labels.shape import Shape
 from pipeline.state.kept import KeptStore
 from pipeline.state.keys import SourcePartition
 from pipeline.state.partitions import PartitionStore, Step
@@ -16,17 +20,26 @@ def store(client, keys):
     return KeptStore(client, keys, HORIZON)
 
 
-def row(identity="a", *, offset=0, place=0, ts=50_000, **more):
-    values = {
-        "model": "m",
-        "version": "7",
-        "text": "yes",
-        "number": float("nan"),
-        "scores": {"yes": 0.75},
-        "closed_until": NEVER,
-        "segments": ("region=eu",),
-    } | more
-    return KeptPrediction(id=identity, offset=offset, row=place, ts=ts, **values)
+def rows(ids, *, offsets=None, places=None, ts=50_000, segments=("region=eu",), **more):
+    """Kept rows of one shape."""
+    size = len(ids)
+    about = {"text": "yes", "number": float("nan"), "scores": ("yes",), "wide": False} | more
+    shape = Shape(model="m", version="7", closed_until=NEVER, segments=len(segments), **about)
+    return KeptRows(
+        shape=shape,
+        ids=list(ids),
+        ts=np.broadcast_to(np.array(ts, np.int64), size).copy(),
+        offset=np.array(offsets if offsets is not None else [0] * size, np.int64),
+        row=np.array(places if places is not None else [0] * size, np.int64),
+        numbers=np.full(size, 1.5),
+        scores=np.full((size, len(shape.scores)), 0.75),
+        segments=np.tile(np.arange(len(segments)), (size, 1)),
+        segment_texts=segments,
+    )
+
+
+def row(identity="a", *, offset=0, place=0, **more):
+    return rows([identity], offsets=[offset], places=[place], **more)
 
 
 async def identities(store, identity="a", ts=50_000):
@@ -36,11 +49,72 @@ async def identities(store, identity="a", ts=50_000):
 async def test_a_row_comes_back_as_it_was_kept(store, source):
     kept = row("\N{SNOWMAN}\x00\n", text="n\N{LATIN SMALL LETTER O WITH DIAERESIS}", number=1.5)
     await store.keep(source, [kept])
-    found = (await store.find([(kept.id, kept.ts)]))[kept.id][0]
+    found = (await store.find([(kept.ids[0], 50_000)]))[kept.ids[0]][0]
     assert found.identity == f"{source}:0:0"
     assert (found.model, found.version, found.ts) == ("m", "7", 50_000)
-    assert (found.text, found.number, found.scores) == (kept.text, 1.5, {"yes": 0.75})
+    assert (found.text, found.number, found.scores) == (kept.shape.text, 1.5, {"yes": 0.75})
     assert (found.closed_until, found.segments) == (NEVER, ("region=eu",))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("text", ["", None])
+@pytest.mark.parametrize("segments", [(), ("a=1", "b=")])
+async def test_every_form_of_a_row_comes_back(store, source, wide, text, segments):
+    ts = [2**60 if wide else 2**46 - 1, -5]
+    offset = 2**62 if wide else 2**46 - 1
+    kept = rows(
+        ["a", "b"], offsets=[offset, 0], places=[65_535, 1], ts=ts, text=text, wide=wide,
+        scores=("", "x", "y"), segments=segments,
+    )  # fmt: skip
+    await store.keep(source, [kept])
+    found = await store.find([("a", ts[0]), ("b", ts[1])])
+    # Compared as text: what is no number is not equal to itself.
+    assert {one: repr(several) for one, several in found.items()} == {
+        one: repr([prediction]) for one, prediction in kept.found(str(source))
+    }
+    first = found["a"][0]
+    assert (first.identity, first.ts) == (f"{source}:{offset}:65535", ts[0])
+    assert first.text == ("1.5" if text is None else text)
+    assert first.scores == {"": 0.75, "x": 0.75, "y": 0.75}
+    assert (found["b"][0].ts, found["b"][0].segments) == (-5, segments)
+
+
+@pytest.mark.parametrize("count", [1, 95, 96, 97, 200, 3_000, 20_000])
+async def test_pages_grow_with_the_rows_and_lose_none(store, source, client, keys, count):
+    ids = [f"i{n}" for n in range(count)]
+    for first in range(0, count, 777):
+        part = ids[first : first + 777]
+        await store.keep(source, [rows(part, offsets=range(first, first + len(part)))])
+    await store.keep(source, [rows(ids[::3], offsets=range(0, count, 3))])
+    found = await store.find([(one, 50_000) for one in ids])
+    assert [found[one][0].identity for one in ids] == [f"{source}:{n}:0" for n in range(count)]
+    assert all(len(several) == 1 for several in found.values())
+    pages = [key async for key in client.scan_iter(f"{keys.root}{{kept:*:[0-9]*:[0-9]*")]
+    sizes = [await client.hlen(key) for key in pages]
+    assert sum(sizes) == count
+    assert max(sizes) <= 300, "a page stays small enough to be packed tightly"
+    assert {await client.object("encoding", key) for key in pages} <= {b"listpack", b"ziplist"}
+    assert min([await client.pttl(key) for key in pages]) > 0
+    await store.drop_before(10**9)
+    left = [key async for key in client.scan_iter(f"{keys.root}*")]
+    assert left == []
+
+
+async def test_a_thousand_rows_of_one_id_are_all_found(store, source):
+    kept = rows(["a"] * 1_000, offsets=range(1_000))
+    await store.keep(source, [kept, row("b", offset=5_000)])
+    await store.keep(source, [kept])
+    assert len(set(await identities(store))) == len(await identities(store)) == 1_000
+    assert await identities(store, "b") == [f"{source}:5000:0"]
+
+
+async def test_a_row_of_a_newer_version_ends_the_worker(store, source, client, keys):
+    await store.keep(source, [row()])
+    (page,) = [key async for key in client.scan_iter(f"{keys.root}{{kept:*:*:0")]
+    ((field, stored),) = (await client.hgetall(page)).items()
+    await client.hset(page, field, bytes([FORMAT + 1]) + stored[1:])
+    with pytest.raises(StateFormatError, match="format 2"):
+        await store.find([("a", 50_000)])
 
 
 async def test_a_row_written_again_is_kept_once(store, source):
@@ -73,7 +147,7 @@ async def test_an_odd_horizon_is_looked_through_to_its_end(client, keys, source)
 
 
 async def test_many_ids_are_found_in_one_call_and_unknown_ones_are_absent(store, source):
-    await store.keep(source, [row(f"i{n}", offset=n) for n in range(25_000)])
+    await store.keep(source, [rows([f"i{n}" for n in range(25_000)], offsets=range(25_000))])
     found = await store.find([(f"i{n}", 50_000) for n in range(0, 50_000, 2)])
     assert len(found) == 12_500
     assert all(len(rows) == 1 for rows in found.values())
@@ -102,8 +176,9 @@ async def test_keeping_tells_the_history_and_a_step_on_another_one_is_refused(
 
 async def test_what_is_kept_goes_by_itself_some_day(store, source, client, keys):
     await store.keep(source, [row()])
-    (key,) = [key async for key in client.scan_iter(f"{keys.root}{{*")]
-    assert await client.pttl(key) >= 2 * HORIZON
+    found = [key async for key in client.scan_iter(f"{keys.root}{{*")]
+    assert len(found) == 2
+    assert min([await client.pttl(key) for key in found]) >= 2 * HORIZON
 
 
 async def test_rows_go_by_the_time_of_the_labels_and_younger_ones_stay(store, source):
