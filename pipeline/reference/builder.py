@@ -26,6 +26,7 @@ from pipeline.reference.performance import (
 from pipeline.reference.roles import Roles, roles_of, rows_that_say
 from pipeline.reference.sorted_values import SortedValues
 from pipeline.reference.wander import Wander, chunk_count
+from pipeline.scores import scores_by_name
 from pipeline.stats import Kind
 from pipeline.stats.column import has_values
 
@@ -82,13 +83,13 @@ def build(read: Callable[[], Table], spec: BuildSpec) -> ReferenceProfile:
     """
     first = _FirstPass(spec)
     for columns in read():
-        first.update(_rows_of_model(roles_of(columns), spec.model))
+        first.update(_rows_of(roles_of(columns), spec))
     profile = first.finish()
     chunks = chunk_count(first.times.count)
     if chunks:
         second = _SecondPass(profile, first.times, chunks)
         for columns in read():
-            second.update(_rows_of_model(roles_of(columns), spec.model))
+            second.update(_rows_of(roles_of(columns), spec))
         profile = second.finish()
     first.times.close()
     return dataclasses.replace(profile, fingerprint=fingerprint_of(profile))
@@ -234,6 +235,12 @@ class _SecondPass:
         if phi is None:
             return column
         return dataclasses.replace(column, chunk_phi=phi, chunk_rows=self._chunk_rows)
+
+
+def _rows_of(rows: Roles, spec: BuildSpec) -> Roles:
+    """The rows of the profile's model, with bare scores under the positive class's name."""
+    mine = _rows_of_model(rows, spec.model)
+    return dataclasses.replace(mine, scores=scores_by_name(mine.scores, spec.positive))
 
 
 def _rows_of_model(rows: Roles, model: str) -> Roles:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from inferwatch.events.fields.objects import POSITIVE
 from inferwatch.events.reference import ColumnReference, ReferenceProfile
 from inferwatch.events.window import FeatureBlock
 from pipeline.columns import Column
+from pipeline.scores import scores_by_name
 from pipeline.stats import ColumnCounter, Kind
 from pipeline.windows.counting import CountingRules
 
@@ -43,7 +45,7 @@ class InputCounts:
         if self.prediction is None:
             self.prediction = ColumnCounter(*self._prediction_arguments())
         self.prediction.update(prediction)
-        for name, column in scores.items():
+        for name, column in scores_by_name(scores, self.rules.positive).items():
             if not column.is_named:
                 continue
             if name not in self.scores:
@@ -94,7 +96,7 @@ class InputCounts:
         return kind, known, self.rules.max_categories
 
     def _score_arguments(self, name: str) -> tuple[Kind, ColumnReference | None, int]:
-        known = self.reference.scores.get(name) if self.reference else None
+        known = _score_reference(self.reference, self.rules, name)
         return "numeric", known, self.rules.max_categories
 
     def _prediction_arguments(self) -> tuple[Kind, ColumnReference | None, int, frozenset[str]]:
@@ -121,10 +123,21 @@ class InputCounts:
         counts = cls(reference, rules, rows)
         restore = ColumnCounter.restore
         columns = reference.features if reference else {}
-        outputs = reference.scores if reference else {}
         counts.features = {name: restore(c, columns.get(name)) for name, c in features.items()}
-        counts.scores = {name: restore(c, outputs.get(name)) for name, c in scores.items()}
+        counts.scores = {
+            name: restore(c, _score_reference(reference, rules, name)) for name, c in scores.items()
+        }
         if prediction is not None:
             known = reference.prediction if reference else None
             counts.prediction = restore(prediction, known)
         return counts
+
+
+def _score_reference(
+    reference: ReferenceProfile | None, rules: CountingRules, name: str
+) -> ColumnReference | None:
+    """A class's column; a reference built without the config has the positive one under ""."""
+    if reference is None:
+        return None
+    bare = reference.scores.get(POSITIVE) if name == rules.positive else None
+    return reference.scores.get(name, bare)
