@@ -11,6 +11,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,10 +19,14 @@ from kafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from consumers.notifier.alerts_topic import AlertsTopic
+from consumers.notifier.apart import apart
 from consumers.notifier.channels.build import build_channels, close_channels
 from consumers.notifier.clock import WallClock
 from consumers.notifier.delivery import append_lines, delivery_lines
 from consumers.notifier.intake import Intake, Record
+from consumers.notifier.journal.entry import Entry, remembered
+from consumers.notifier.journal.topic import JournalTopic, read_entries
+from consumers.notifier.journal.writer import JournalWriter
 from consumers.notifier.notification import Notification
 from consumers.notifier.sender import Sender
 from consumers.notifier.stages.route import build_tree
@@ -41,7 +46,8 @@ COMPARE_MS = 1_000
 LONGEST_BACKOFF_S = 15.0
 # Ends within 5 s of a signal: what is on its way gets most of it.
 LAST_READ_S = 1.0
-LAST_SENDS_S = 2.5
+LAST_SENDS_S = 2.0
+LAST_ENTRIES_S = 0.5
 
 
 class Notifier:
@@ -66,6 +72,8 @@ class Notifier:
             self._store, notify, tree, self._channels, self._clock, self._log_delivery
         )
         self._topic = AlertsTopic(settings)
+        self._journal_topic = JournalTopic(settings)
+        self._journal = JournalWriter(self._journal_topic.write)
         self._position: dict[int, int] = {}
         self._compared_at = 0
         self._stop = asyncio.Event()
@@ -78,6 +86,7 @@ class Notifier:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loops = [asyncio.create_task(self._read()), asyncio.create_task(self._send())]
+        journal = asyncio.create_task(self._journal.run())
         stopping = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -88,11 +97,13 @@ class Notifier:
             for task in done:
                 task.result()
             await self._sender.settle(LAST_SENDS_S)
+            await self._journal.settle(LAST_ENTRIES_S)
         finally:
             stopping.cancel()
-            for task in loops:
+            for task in (*loops, journal):
                 task.cancel()
             await asyncio.to_thread(self._topic.close)
+            await apart(self._journal_topic.close)
             await close_channels(self._channels)
             await self._redis.aclose()
 
@@ -116,10 +127,12 @@ class Notifier:
                 opened = False
                 continue
             if not self._caught_up.is_set() and await asyncio.to_thread(self._topic.caught_up):
+                await self._patiently("Redis", self._store.make_whole)
                 self._caught_up.set()
 
     async def _open(self) -> bool:
         stored = await self._store.positions()
+        await self._remember()
         # What Redis has lost since is no news, but no history either: it is told again as it was.
         history = not self._position
         positions = await asyncio.to_thread(self._topic.open, stored, history=history)
@@ -130,6 +143,20 @@ class Notifier:
         self._position = positions
         _log.info("reading alerts from %s", positions)
         return True
+
+    async def _remember(self) -> None:
+        """Give the store back what it lost; until all is read again, nothing new is sent."""
+        now = self._clock.now()
+        entries = await apart(lambda: read_entries(self._settings))
+        found = remembered(entries, now)
+        for key in found.forgettable:
+            self._journal.note(Entry(key, None))
+        if await self._store.whole():
+            # Of what it has, only its last second may be lost: an end that it knows stays known.
+            found = replace(found, acknowledgements=())
+        else:
+            self._caught_up.clear()
+        await self._store.restore(found, now)
 
     async def _has_lost(self) -> bool:
         """Whether Redis holds less than it once took: it crashed, failed over, or was emptied.
@@ -157,8 +184,8 @@ class Notifier:
 
     async def _send(self) -> None:
         """Send what is due, over and over; only after the backlog was read."""
-        await self._caught_up.wait()
         while not self._stop.is_set():
+            await self._caught_up.wait()
             self._wake.clear()
             started = await self._patiently("Redis", self._sender.sweep)
             if started:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -10,14 +11,17 @@ from typing import TypeVar
 
 from consumers.notifier.acknowledgement import Acknowledgement
 from consumers.notifier.clock import WallClock
+from consumers.notifier.journal.entry import Entry, acknowledgement_entry, silence_entry
+from consumers.notifier.journal.topic import write_once
 from consumers.notifier.stages.silence import Silence
 from consumers.notifier.store.redis import RedisStore
-from inferwatch.errors import UsageError
+from inferwatch.errors import InferwatchError, UsageError
 from inferwatch.settings import Settings
 from inferwatch.settings.notify.matchers import Matcher
 from inferwatch.store import connect_async, reach_redis
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Desk:
@@ -47,6 +51,7 @@ class Desk:
             comment=comment,
         )
         self._with_store(lambda store: store.put_silence(silence, now))
+        self._keep(silence_entry(silence))
         return silence
 
     def list(self) -> list[Silence]:
@@ -70,6 +75,7 @@ class Desk:
         now = self._clock.now()
         over = replace(found[0], ends_at=now)
         self._with_store(lambda store: store.put_silence(over, now))
+        self._keep(silence_entry(over))
         return over
 
     def acknowledgements(self) -> dict[str, Acknowledgement]:
@@ -80,7 +86,15 @@ class Desk:
         """Stop the repeats about an incident until it resolves; the latest one counts."""
         taken = Acknowledgement(incident=incident, at=self._clock.now(), by=by, comment=comment)
         self._with_store(lambda store: store.acknowledge(taken))
+        self._keep(acknowledgement_entry(taken))
         return taken
+
+    def _keep(self, entry: Entry) -> None:
+        """Write it to `monitoring.state` too; it already holds, so a failure is told, no more."""
+        try:
+            write_once(self._settings, [entry])
+        except InferwatchError as error:
+            _log.warning("it holds, but would be lost with Redis: %s", error)
 
     def _with_store(self, work: Callable[[RedisStore], Awaitable[T]]) -> T:
         async def main() -> T:

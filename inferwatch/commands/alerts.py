@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from inferwatch import logs
 from inferwatch.commands.options import config_option, json_option, read_settings
 from inferwatch.errors import InferwatchError, UsageError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.group()
 def command() -> None:
     """List, show and acknowledge alerts."""
+    logs.setup("text", "alerts")
 
 
 @command.command("list")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from inferwatch import logs
 from inferwatch.commands.options import config_option, json_option, read_settings
 from inferwatch.errors import UsageError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.group()
 def command() -> None:
     """Add, list and expire silences."""
+    logs.setup("text", "silence")
 
 
 @command.command()

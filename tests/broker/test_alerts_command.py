@@ -13,7 +13,8 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-def run(tmp_path, configure):
+def run(tmp_path, configure, new_topic):
+    new_topic("monitoring.state", partitions=1)
     configure([{"name": "ops", "console_configs": [{}]}])
 
     def call(*args: str):

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.broker
 @pytest.fixture
 async def store(redis_server, prefix):
     client = redis.asyncio.Redis.from_url(redis_server.url)
-    yield RedisStore(client, prefix)
+    store = RedisStore(client, prefix)
+    await store.make_whole()
+    yield store
     await client.aclose()
 
 
@@ -30,12 +32,27 @@ class TestRedisStore(StoreSuite):
 async def test_two_notifiers_share_the_lanes(redis_server, prefix):
     clients = [redis.asyncio.Redis.from_url(redis_server.url) for _ in range(2)]
     one, two = (RedisStore(client, prefix) for client in clients)
+    await one.make_whole()
     assert await one.file([filing("a")], BEGIN) == [True]
     assert await two.file([filing("a")], BEGIN) == [False]
     claims = [await s.claim(BEGIN, TTL, 10) for s in (one, two)]
     assert sorted(len(c) for c in claims) == [0, 1]
     for client in clients:
         await client.aclose()
+
+
+async def test_an_emptied_store_gives_nothing_to_send_until_it_is_whole(
+    redis_server, prefix, store
+):
+    await store.file([filing("a")], BEGIN)
+    plain = redis.Redis.from_url(redis_server.url)
+    plain.delete(*plain.scan_iter(f"{prefix}*"))
+    plain.close()
+    await store.file([filing("a")], BEGIN)
+    assert not await store.whole()
+    assert await store.claim(BEGIN, TTL, 10) == []
+    await store.make_whole()
+    assert len(await store.claim(BEGIN, TTL, 10)) == 1
 
 
 async def test_keys_begin_with_the_prefix_and_values_with_a_format(redis_server, prefix, store):

@@ -13,12 +13,12 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-def silence(tmp_path, redis_server, prefix):
-    path = tmp_path / "config.yaml"
-    path.write_text(json.dumps({"redis": {"url": redis_server.url}, "topics": {"prefix": prefix}}))
+def silence(tmp_path, configure, new_topic):
+    new_topic("monitoring.state", partitions=2)
+    configure([{"name": "ops", "console_configs": [{}]}])
 
     def run(*args: str):
-        return CliRunner().invoke(command, [*args, "-c", str(path)])
+        return CliRunner().invoke(command, [*args, "-c", str(tmp_path / "config.yaml")])
 
     return run
 
@@ -55,6 +55,24 @@ def test_mistakes(silence, args, words):
 
 def test_an_unknown_silence(silence):
     assert "no silence 'x'" in str(silence("expire", "x").exception)
+
+
+def test_it_holds_without_kafka_and_says_that_it_is_in_no_second_place(
+    tmp_path, redis_server, prefix
+):
+    path = tmp_path / "config.yaml"
+    config = {
+        "broker": {"url": "kafka://127.0.0.1:1"},
+        "redis": {"url": redis_server.url},
+        "topics": {"prefix": prefix},
+    }
+    path.write_text(json.dumps(config))
+    add = ["add", "model=fraud", "--duration", "2h", "--comment", "x", "--json", "-c", str(path)]
+    said = CliRunner().invoke(command, add)
+    assert said.exit_code == 0, said.output
+    assert "would be lost with Redis: Kafka" in said.stderr
+    (found,) = json.loads(CliRunner().invoke(command, ["list", "--json", "-c", str(path)]).stdout)
+    assert found["id"] == json.loads(said.stdout)["id"]
 
 
 def test_without_a_redis(tmp_path):

@@ -141,6 +141,7 @@ class Story:
                 fails = self.fails.get(receiver.name, lambda at: None)
                 channel = ScriptedChannel(self.clock, self.said, fails)
                 channels[(receiver.name, kind, index)] = BoundChannel(channel, channel_settings)
+        await self.store.make_whole()
         intake = Intake(self.store, settings, tree)
         sender = Sender(self.store, settings, tree, channels, self.clock, _no_log)
         pushes = sorted((p for p in self._pushes if p[0] <= until), key=lambda p: p[0])

@@ -1,6 +1,6 @@
 """What every store of the notifier does; a test class for each store inherits it.
 
-The class gives a fixture `store`, and `lapse(store, ms)` that lets a claim run out.
+The class gives a fixture `store` (whole), and `lapse(store, ms)` that lets a claim run out.
 """
 
 import json
@@ -8,6 +8,7 @@ import json
 from alert_story import BEGIN, alert_event
 
 from consumers.notifier.acknowledgement import Acknowledgement
+from consumers.notifier.journal.entry import Remembered
 from consumers.notifier.lane import Address, Lane
 from consumers.notifier.pipeline import finish, step
 from consumers.notifier.stages.group import Destination
@@ -176,3 +177,35 @@ class StoreSuite:
         assert await store.acknowledgements() == {"a": later, "b": other}
         await store.file([filing("a", "resolved")], BEGIN + 9)
         assert await store.acknowledgements() == {"b": other}
+
+    async def test_what_it_lost_comes_back_and_what_it_has_stays(self, store):
+        def silence(name: str, ends_at: int, comment: str = "") -> Silence:
+            return Silence(
+                id=name,
+                matchers=(Matcher("model", Operator.EQUAL, "fraud"),),
+                starts_at=BEGIN,
+                ends_at=ends_at,
+                created_by="ann",
+                comment=comment,
+            )
+
+        def taken(incident: str, by: str) -> Acknowledgement:
+            return Acknowledgement(incident=incident, at=BEGIN, by=by, comment="")
+
+        await store.put_silence(silence("known", BEGIN + 50), BEGIN)
+        await store.put_silence(silence("ended", BEGIN + 50), BEGIN)
+        await store.acknowledge(taken("a", "ann"))
+        there = (
+            silence("known", BEGIN + 50, "older words"),
+            silence("ended", BEGIN + 20),
+            silence("lost", BEGIN + 50),
+            silence("over", BEGIN + 5),
+        )
+        both = (taken("a", "bob"), taken("b", "bob"))
+        await store.restore(Remembered(there, both), BEGIN + 10)
+        found = {s.id: (s.ends_at - BEGIN, s.comment) for s in await store.silences()}
+        assert found == {"known": (50, ""), "ended": (20, ""), "lost": (50, "")}
+        assert {a.incident: a.by for a in (await store.acknowledgements()).values()} == {
+            "a": "ann",
+            "b": "bob",
+        }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consumers.notifier.acknowledgement import Acknowledgement
+from consumers.notifier.journal.entry import Remembered
 from consumers.notifier.lane import Address, Lane
 from consumers.notifier.stages.collect import Arrival
 from consumers.notifier.stages.group import Destination
@@ -68,8 +69,23 @@ class Store(Protocol):
         """When the next lane is due."""
         ...
 
+    async def whole(self) -> bool:
+        """Whether it holds all that it was ever told: False when new, and once it was emptied."""
+        ...
+
+    async def make_whole(self) -> None:
+        """Note that what it had lost is there again."""
+        ...
+
+    async def restore(self, remembered: Remembered, now: int) -> None:
+        """Add what a second place remembers and this one lost; what it has itself stays."""
+        ...
+
     async def claim(self, now: int, ttl: int, limit: int) -> list[Claim]:
-        """Take lanes that are due; each comes due again after `ttl` if it is not saved."""
+        """Take lanes that are due; each comes due again after `ttl` if it is not saved.
+
+        None while the store is not whole: what it lost might have said that nobody is to be told.
+        """
         ...
 
     async def load(self, claim: Claim) -> tuple[Lane | None, Address, list[Arrival]]:

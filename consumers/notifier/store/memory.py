@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from consumers.notifier.acknowledgement import Acknowledgement
+from consumers.notifier.journal.entry import Remembered
 from consumers.notifier.lane import Address, Lane
 from consumers.notifier.stages.collect import Arrival
 from consumers.notifier.stages.group import Destination
@@ -39,6 +40,7 @@ class MemoryStore:
         self._acknowledgements: dict[str, Acknowledgement] = {}
         self._tokens = count(1)
         self._now = 0
+        self._whole = False
 
     async def positions(self) -> dict[int, int]:
         """See `Store`."""
@@ -87,8 +89,28 @@ class MemoryStore:
         """See `Store`."""
         return min(self._due.values(), default=None)
 
+    async def whole(self) -> bool:
+        """See `Store`."""
+        return self._whole
+
+    async def make_whole(self) -> None:
+        """See `Store`."""
+        self._whole = True
+
+    async def restore(self, remembered: Remembered, now: int) -> None:
+        """See `Store`."""
+        for silence in remembered.silences:
+            mine = self._silences.get(silence.id)
+            # The only change of a silence is its earlier end.
+            if silence.ends_at < mine.ends_at if mine else silence.ends_at > now:
+                self._silences[silence.id] = silence
+        for taken in remembered.acknowledgements:
+            self._acknowledgements.setdefault(taken.incident, taken)
+
     async def claim(self, now: int, ttl: int, limit: int) -> list[Claim]:
         """See `Store`."""
+        if not self._whole:
+            return []
         self._now = now
         claims = []
         due = sorted((at, lane) for lane, at in self._due.items() if at <= now)

@@ -19,6 +19,7 @@ from consumers.notifier.acknowledgement import (
     acknowledgement_from_json,
     acknowledgement_to_json,
 )
+from consumers.notifier.journal.entry import Remembered
 from consumers.notifier.lane import (
     FORMAT,
     Address,
@@ -128,11 +129,33 @@ class RedisStore:
         first = await self._redis.zrange(self._key("due"), 0, 0, withscores=True)
         return int(first[0][1]) if first else None
 
+    async def whole(self) -> bool:
+        """See `Store`."""
+        stored = await self._redis.get(self._key("whole"))
+        return stored is not None and bool(_body(stored, "the mark of a whole state"))
+
+    async def make_whole(self) -> None:
+        """See `Store`."""
+        await self._redis.set(self._key("whole"), b"%d whole" % FORMAT)
+
+    async def restore(self, remembered: Remembered, now: int) -> None:
+        """See `Store`."""
+        known = {s.id: s for s in await self.silences()}
+        for silence in remembered.silences:
+            mine = known.get(silence.id)
+            # The only change of a silence is its earlier end.
+            if silence.ends_at < mine.ends_at if mine else silence.ends_at > now:
+                await self.put_silence(silence, now)
+        for taken in remembered.acknowledgements:
+            value = b"%d " % FORMAT + acknowledgement_to_json(taken)
+            await self._redis.hsetnx(self._key("acknowledged"), taken.incident, value)
+
     async def claim(self, now: int, ttl: int, limit: int) -> list[Claim]:
         """See `Store`."""
         token = f"{self._owner}:{next(self._tokens)}"
         lanes = await self._claim(
-            keys=[self._key("due")], args=[now, token, ttl, limit, self._key("lease", "")]
+            keys=[self._key("due"), self._key("whole")],
+            args=[now, token, ttl, limit, self._key("lease", "")],
         )
         return [Claim(lane.decode(), token) for lane in lanes]
 

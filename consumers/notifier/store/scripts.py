@@ -35,8 +35,9 @@ end
 return 1
 """
 
-# KEYS: due          ARGV: now, token, time to live, limit, lease prefix
+# KEYS: due, whole          ARGV: now, token, time to live, limit, lease prefix
 CLAIM = """
+if redis.call('EXISTS', KEYS[2]) == 0 then return {} end
 local now, ttl = tonumber(ARGV[1]), tonumber(ARGV[3])
 local claimed = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[4])) do

@@ -1,0 +1,1 @@
+"""What Redis alone must not hold, in the compacted topic `monitoring.state`."""

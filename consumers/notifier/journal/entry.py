@@ -1,0 +1,93 @@
+"""One entry of the journal: a key `kind/id`, and a value that begins with its format number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from consumers.notifier.acknowledgement import (
+    Acknowledgement,
+    acknowledgement_from_json,
+    acknowledgement_to_json,
+)
+from consumers.notifier.stages.silence import Silence
+from consumers.notifier.store.silence_json import silence_from_json, silence_to_json
+from inferwatch.errors import StateFormatError
+
+FORMAT = 1
+# An acknowledgement is kept as long as an incident may stay open.
+ACKNOWLEDGED_MS = 365 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record of `monitoring.state`; a value of None takes back what the key said before."""
+
+    key: str
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the journal holds.
+
+    Attributes:
+        silences: all of them; some may be over.
+        acknowledgements: also of incidents that are over since.
+        forgettable: the keys that matter no more.
+    """
+
+    silences: tuple[Silence, ...] = ()
+    acknowledgements: tuple[Acknowledgement, ...] = ()
+    forgettable: tuple[str, ...] = field(default=())
+
+
+def silence_entry(silence: Silence) -> Entry:
+    """The entry that keeps a silence."""
+    return Entry(f"silence/{silence.id}", _pack(silence_to_json(silence)))
+
+
+def acknowledgement_entry(acknowledgement: Acknowledgement) -> Entry:
+    """The entry that keeps an acknowledgement.
+
+    >>> acknowledgement_entry(Acknowledgement(incident="i", at=1, by="ann", comment="")).key
+    'acknowledgement/i'
+    """
+    value = _pack(acknowledgement_to_json(acknowledgement))
+    return Entry(f"acknowledgement/{acknowledgement.incident}", value)
+
+
+def remembered(entries: Mapping[str, bytes], now: int) -> Remembered:
+    """What the latest value of each key says, at a time (ms since the epoch).
+
+    Kinds of other parts, and of newer versions, are passed over.
+
+    Raises:
+        StateFormatError: a newer version wrote a value.
+    """
+    silences = [silence_from_json(v) for v in _of_kind(entries, "silence")]
+    taken = [acknowledgement_from_json(v) for v in _of_kind(entries, "acknowledgement")]
+    forgettable = [f"silence/{s.id}" for s in silences if s.ends_at <= now]
+    forgettable += [f"acknowledgement/{a.incident}" for a in taken if a.at + ACKNOWLEDGED_MS <= now]
+    return Remembered(tuple(silences), tuple(taken), tuple(forgettable))
+
+
+def _of_kind(entries: Mapping[str, bytes], kind: str) -> Iterable[bytes]:
+    for key, value in entries.items():
+        if key.startswith(f"{kind}/"):
+            yield _unpack(key, value)
+
+
+def _pack(body: bytes) -> bytes:
+    return b"%d " % FORMAT + body
+
+
+def _unpack(key: str, value: bytes) -> bytes:
+    number, _, body = value.partition(b" ")
+    if not number.isdigit() or int(number) > FORMAT:
+        raise StateFormatError(
+            f"the record {key} of monitoring.state has format "
+            f"{number.decode('utf-8', 'replace')!r}, this version reads up to {FORMAT}: start the "
+            "newer inferwatch again, or use another topics.prefix"
+        )
+    return body
