@@ -30,6 +30,8 @@ class Cells:
         mean, std: of the reference.
         rows: usable reference rows.
         upto: reference rows in all cells up to and with each one.
+        shares_upto: the same as shares of all rows.
+        widths: of what each cell spans.
         psi_reference: reference rows a PSI bin.
     """
 
@@ -45,6 +47,8 @@ class Cells:
     std: float
     rows: int
     upto: Ints
+    shares_upto: Floats
+    widths: Floats
     psi_reference: Ints
 
     def psi_bins(self, counts: Ints) -> Ints:
@@ -119,5 +123,7 @@ def _build(reference: NumericReference) -> Cells:
         std=float(reference.std or 0.0),
         rows=int(counts.sum()),
         upto=np.cumsum(counts),
+        shares_upto=np.cumsum(counts) / max(int(counts.sum()), 1),
+        widths=upper - lower,
         psi_reference=np.add.reduceat(counts, psi_starts),
     )

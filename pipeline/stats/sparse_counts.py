@@ -25,17 +25,19 @@ class SparseCounts:
     [[9], [2]]
     """
 
-    __slots__ = ("_compact", "_parts")
+    __slots__ = ("_compact", "_parts", "_total")
 
     def __init__(self) -> None:
         """Nothing counted yet."""
         self._parts: list[tuple[Ints, Ints]] = []
         self._compact = True
+        self._total = 0
 
     def add(self, keys: Ints, counts: Ints) -> None:
         """Add a count (negative: take it back) under each key; keys may repeat."""
         if len(keys):
             self._parts.append((keys, counts))
+            self._total += int(np.add.reduce(counts))
             self._grown()
 
     def add_distinct(self, keys: Ints, counts: Ints) -> None:
@@ -49,6 +51,7 @@ class SparseCounts:
         """Add the counts of another."""
         if other._parts:
             self._parts.extend(other._parts)
+            self._total += other._total
             self._grown()
 
     def _grown(self) -> None:
@@ -64,7 +67,7 @@ class SparseCounts:
 
     def total(self) -> int:
         """The sum of all counts."""
-        return sum(int(counts.sum()) for _, counts in self._parts)
+        return self._total
 
     def _put_together(self) -> None:
         keys = np.concatenate([part[0] for part in self._parts])

@@ -38,11 +38,11 @@ def wasserstein(
         return None
     ours[-1] -= above
     gaps = ours / size
-    gaps[1:] -= cells.upto / cells.rows
+    gaps[1:] -= cells.shares_upto
     left, right = gaps[:-1], gaps[1:]
     # A straight line from `left` to `right` crosses zero when their signs differ.
     steep = np.abs(left) + np.abs(right)
     crossing = (left * left + right * right) / np.maximum(steep, _TINY)
     heights = np.where(left * right >= 0, steep, crossing)
-    inside = float(np.add.reduce(heights * (cells.upper - cells.lower))) / 2
+    inside = float(np.add.reduce(heights * cells.widths)) / 2
     return max(inside + beyond / size, abs(mean - cells.mean)) / cells.std
