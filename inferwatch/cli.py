@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 from click.shell_completion import CompletionItem
 
 from inferwatch import __version__
 from inferwatch.errors import InferwatchError, UsageError
+
+if TYPE_CHECKING:
+    from inferwatch.logs import LogFormat
 
 
 class Subcommand(NamedTuple):
@@ -88,6 +91,7 @@ class Root(click.Group):
         except ModuleNotFoundError as error:
             raise ReportedError(_missing_extra(cmd_name, error)) from error
         command = cast(click.Command, module.command)
+        offer_log_format(command, cmd_name)
         name_variables(command)
         return command
 
@@ -134,6 +138,36 @@ def name_variables(command: click.Command) -> None:
     if isinstance(command, click.Group):
         for child in command.commands.values():
             name_variables(child)
+
+
+def offer_log_format(command: click.Command, part: str) -> None:
+    """Let every command that reads a config, and so may warn, take `--log-format`.
+
+    Where a command does not say otherwise its warnings are plain lines.
+    """
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            offer_log_format(child, part)
+        return
+    names = {parameter.name for parameter in command.params}
+    if "config" not in names or "log_format" in names:
+        return
+
+    def set_up(ctx: click.Context, parameter: click.Parameter, value: LogFormat | None) -> None:
+        if value is not None:
+            from inferwatch import logs
+
+            logs.setup(value, part)
+
+    command.params.append(
+        click.Option(
+            ["--log-format"],
+            type=click.Choice(["text", "json"]),
+            expose_value=False,
+            callback=set_up,
+            help="How log lines are written to standard error.",
+        )
+    )
 
 
 def _exists(entry: Subcommand) -> bool:
