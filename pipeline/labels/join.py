@@ -14,8 +14,9 @@ import numpy as np
 
 from inferwatch.settings import Settings
 from pipeline.columns import LabelRows
-from pipeline.decode import Chunk, Decoded
+from pipeline.decode import Decoded
 from pipeline.labels.kept import FoundPrediction
+from pipeline.labels.pairs import Pair, PairColumns, grouped
 from pipeline.labels.record import LabelRecord, Said
 from pipeline.models import ModelPlans, longest_horizon
 from pipeline.partition import PartitionState
@@ -23,18 +24,6 @@ from pipeline.stats import RegressionCounter
 from pipeline.windows.pane import Pane, PaneKey
 
 Found = Mapping[str, Sequence[FoundPrediction]]
-
-
-@dataclass(slots=True)
-class _Pairs:
-    """Pairs that go to one pane with one sign, as columns in the making."""
-
-    actual: list[str] = field(default_factory=list)
-    actual_number: list[float] = field(default_factory=list)
-    predicted: list[str] = field(default_factory=list)
-    predicted_number: list[float] = field(default_factory=list)
-    delay: list[float] = field(default_factory=list)
-    scores: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -62,25 +51,25 @@ class LabelJoin:
         was cut into batches.
         """
         news: dict[str, LabelRecord] = {}
-        for chunk, n in _in_log_order(decoded):
-            rows = chunk.rows
-            assert isinstance(rows, LabelRows)
-            state.totals.rows += 1
-            identity, ts = rows.ids[n], int(rows.ts[n])
-            if ts < self.too_late_before(state):
-                state.totals.too_late += 1
+        known, totals = state.labels, state.totals
+        high, keeps_for = state.high_ts, self._horizon + self._restate
+        for identity, ts, offset, text, number, record_ts in _in_log_order(decoded):
+            totals.rows += 1
+            if ts < high - keeps_for:
+                totals.too_late += 1
                 continue
-            said = Said(ts, int(chunk.offset[n]), rows.texts[n], float(rows.numbers[n]))
-            before = news.get(identity) or state.labels.get(identity)
+            said = Said(ts, offset, text, number)
+            before = news.get(identity) or known.get(identity)
             record = LabelRecord([said]) if before is None else before.with_said(said)
             if record is None:
-                state.totals.duplicates += 1
+                totals.duplicates += 1
                 continue
             news[identity] = record
-            state.high_ts = max(state.high_ts, min(ts, int(chunk.record_ts[n])))
+            high = max(high, min(ts, record_ts))
+        state.high_ts = high
         for letter in decoded.rejected:
-            count = state.totals.rejected.get(letter.reason, 0)
-            state.totals.rejected[letter.reason] = count + 1
+            count = totals.rejected.get(letter.reason, 0)
+            totals.rejected[letter.reason] = count + 1
         return news
 
     def too_late_before(self, state: PartitionState) -> int:
@@ -127,7 +116,7 @@ class LabelJoin:
     ) -> JoinOutcome:
         """Count pairs: of new labels with the rows found, and of open labels with new rows."""
         outcome = JoinOutcome(touched=set(news))
-        pairs: dict[tuple[PaneKey, int, int], _Pairs] = {}
+        pairs: list[Pair] = []
         for identity, record in news.items():
             before = state.labels.get(identity)
             state.labels[identity] = record
@@ -137,14 +126,14 @@ class LabelJoin:
             label = state.labels.get(identity)
             if label is not None and self._join(pairs, label, rows):
                 outcome.touched.add(identity)
-        for (key, closed_until, sign), group in pairs.items():
-            self._count(state, key, closed_until, sign, group)
+        for key, closed_until, columns in grouped(pairs, self._pane_of):
+            self._count(state, key, closed_until, columns)
             outcome.dirty.add(key.text())
         return outcome
 
     def _correct(
         self,
-        pairs: dict[tuple[PaneKey, int, int], _Pairs],
+        pairs: list[Pair],
         before: LabelRecord,
         after: LabelRecord,
         rows: Sequence[FoundPrediction],
@@ -158,71 +147,71 @@ class LabelJoin:
             horizon = self._plans.of(row.model).settings.labels.horizon
             old, new = before.of(row.ts, horizon), after.of(row.ts, horizon)
             if old is not None and new is not None and old != new:
-                self._pair(pairs, row, old, -1)
-                self._pair(pairs, row, new, 1)
+                pairs.append(Pair(row, old, -1))
+                pairs.append(Pair(row, new, 1))
 
     def _join(
         self,
-        pairs: dict[tuple[PaneKey, int, int], _Pairs],
+        pairs: list[Pair],
         label: LabelRecord,
         rows: Sequence[FoundPrediction],
     ) -> bool:
         """Count a label for the rows that it was not counted for; whether there was one."""
         before = len(label.joined)
         for row in rows:
-            said = label.of(row.ts, self._plans.of(row.model).settings.labels.horizon)
+            said = label.of(row.ts, self._horizon_of(row.rows.shape.model))
             if said is not None and row.identity not in label.joined:
-                self._pair(pairs, row, said, 1)
+                pairs.append(Pair(row, said, 1))
                 label.joined.append(row.identity)
                 label.newest_row = max(label.newest_row, row.ts)
         return len(label.joined) > before
 
-    def _pair(
-        self,
-        pairs: dict[tuple[PaneKey, int, int], _Pairs],
-        row: FoundPrediction,
-        label: Said,
-        sign: int,
-    ) -> None:
-        pane = self._plans.of(row.model).grid.pane
-        start = row.ts // pane * pane
-        for segment in ("", *row.segments):
-            key = PaneKey(row.model, row.version, segment, start)
-            group = pairs.setdefault((key, row.closed_until, sign), _Pairs())
-            group.actual.append(label.text)
-            group.actual_number.append(label.number)
-            group.predicted.append(row.text)
-            group.predicted_number.append(row.number)
-            group.delay.append(float(label.ts - row.ts))
-            group.scores.append(row.scores)
-
     def _count(
-        self, state: PartitionState, key: PaneKey, closed_until: int, sign: int, group: _Pairs
+        self, state: PartitionState, key: PaneKey, closed_until: int, pairs: PairColumns
     ) -> None:
         rules = self._plans.of(key.model).counting
-        counts = state.panes.setdefault(key.text(), Pane(rules)).at(closed_until)
+        text = key.text()
+        if text not in state.panes:
+            state.panes[text] = Pane(rules)
+        counts = state.panes[text].at(closed_until)
         if counts.quality is None:
             counts.quality = rules.quality()
-        delay = np.array(group.delay)
         if isinstance(counts.quality, RegressionCounter):
-            actual = np.array(group.actual_number)
-            predicted = np.array(group.predicted_number)
+            actual, predicted = pairs.actual_number, pairs.predicted_number
             usable = np.isfinite(actual) & np.isfinite(predicted)
-            counts.quality.update(actual[usable], predicted[usable], delay[usable], sign)
+            counts.quality.update(
+                actual[usable], predicted[usable], pairs.delay[usable], pairs.sign
+            )
             return
-        names = sorted({name for scores in group.scores for name in scores})
-        scores = {name: np.array([row.get(name, np.nan) for row in group.scores]) for name in names}
-        counts.quality.update(group.actual, group.predicted, scores, delay, sign)
+        counts.quality.update(pairs.actual, pairs.predicted, pairs.scores, pairs.delay, pairs.sign)
+
+    def _pane_of(self, model: str) -> int:
+        return self._plans.of(model).grid.pane
+
+    def _horizon_of(self, model: str) -> int:
+        return self._plans.of(model).settings.labels.horizon
 
 
-def _in_log_order(decoded: Decoded) -> Iterator[tuple[Chunk, int]]:
-    """Every row of a batch: its chunk, and its place there."""
-    chunks = decoded.chunks
-    if len(chunks) == 1:
-        return ((chunks[0], n) for n in range(chunks[0].rows.size))
-    rows = (
-        (int(chunk.offset[n]), int(chunk.row[n]), number, n)
-        for number, chunk in enumerate(chunks)
-        for n in range(chunk.rows.size)
-    )
-    return ((chunks[number], n) for _, _, number, n in sorted(rows))
+def _in_log_order(decoded: Decoded) -> Iterator[tuple[str, int, int, str, float, int]]:
+    """Every row of a batch: id, time, offset, text, number, its record's time."""
+    columns: list[Iterator[tuple[str, int, int, str, float, int]]] = []
+    for chunk in decoded.chunks:
+        rows = chunk.rows
+        assert isinstance(rows, LabelRows)
+        columns.append(
+            zip(
+                rows.ids,
+                rows.ts.tolist(),
+                chunk.offset.tolist(),
+                rows.texts,
+                rows.numbers.tolist(),
+                chunk.record_ts.tolist(),
+                strict=True,
+            )
+        )
+    if len(columns) == 1:
+        return columns[0]
+    rows_of = [row for column in columns for row in column]
+    offsets = np.concatenate([c.offset for c in decoded.chunks]) if columns else np.empty(0)
+    places = np.concatenate([c.row for c in decoded.chunks]) if columns else np.empty(0)
+    return (rows_of[n] for n in np.lexsort((places, offsets)).tolist())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -27,29 +28,7 @@ CLASS_NUMBERS = 16
 """Whole numbers from 0 up to this are taken for classes, which rows share."""
 
 
-class FoundPrediction(NamedTuple):
-    """A kept prediction that a label found.
-
-    Attributes:
-        identity: `topic:partition:offset:row`, tells rows of one id apart.
-        text, number: the prediction as class and as value (NaN where it is no number).
-        scores: probability by class; the key "" is the positive class's.
-        closed_until: windows up to this end do not take the row (NEVER: all do).
-        segments: `key=value` texts that the row belongs to.
-    """
-
-    identity: str
-    model: str
-    version: str
-    ts: int
-    text: str
-    number: float
-    scores: dict[str, float]
-    closed_until: int
-    segments: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class KeptRows:
     """Prediction rows of one shape that have an id.
 
@@ -63,7 +42,7 @@ class KeptRows:
     """
 
     shape: Shape
-    ids: list[str]
+    ids: Sequence[str]
     ts: Ints
     offset: Ints
     row: Ints
@@ -78,46 +57,51 @@ class KeptRows:
             f"{source}:{offset}:{row}"
             for offset, row in zip(self.offset.tolist(), self.row.tolist(), strict=True)
         ]
-        texts = np.array(self.segment_texts, object)[self.segments].tolist()
-        rows = predictions(
-            self.shape, identities, self.ts.tolist(), self.numbers, self.scores, texts
-        )
+        rows = map(FoundPrediction, identities, self.ts.tolist(), repeat(self), range(len(self.ts)))
         return zip(self.ids, rows, strict=True)
 
 
-def predictions(
-    shape: Shape,
-    identities: Sequence[str],
-    ts: Sequence[int],
-    numbers: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    segments: Sequence[Sequence[str]],
-) -> list[FoundPrediction]:
-    """Rows of one shape as labels find them."""
-    size = len(identities)
-    texts: Sequence[str]
-    values: Sequence[float]
-    if shape.text is None:
-        values = numbers.tolist()
-        texts = [number_text(value) for value in values]
-    else:
-        values, texts = [shape.number] * size, [shape.text] * size
-    names = shape.scores
-    by_name = [dict(zip(names, row, strict=True)) for row in scores.tolist()]
-    return [
-        FoundPrediction(
-            identities[n],
-            shape.model,
-            shape.version,
-            ts[n],
-            texts[n],
-            values[n],
-            by_name[n],
-            shape.closed_until,
-            tuple(segments[n]),
-        )
-        for n in range(size)
-    ]
+class FoundPrediction(NamedTuple):
+    """A kept prediction that a label found: a place in the rows it was found with.
+
+    Attributes:
+        identity: `topic:partition:offset:row`, tells rows of one id apart.
+        ts: its event time.
+    """
+
+    identity: str
+    ts: int
+    rows: KeptRows
+    place: int
+
+    @property
+    def model(self) -> str:
+        """Whose prediction it is."""
+        return self.rows.shape.model
+
+    @property
+    def number(self) -> float:
+        """The prediction as a value, NaN where it is none."""
+        shape = self.rows.shape
+        return shape.number if shape.text is not None else float(self.rows.numbers[self.place])
+
+    @property
+    def text(self) -> str:
+        """The prediction as a class."""
+        text = self.rows.shape.text
+        return number_text(self.number) if text is None else text
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Probability by class; the key "" is the positive class's."""
+        scores = self.rows.scores[self.place].tolist()
+        return dict(zip(self.rows.shape.scores, scores, strict=True))
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The `key=value` texts that it belongs to."""
+        places = self.rows.segments[self.place].tolist()
+        return tuple(self.rows.segment_texts[n] for n in places)
 
 
 def kept_rows(
@@ -142,7 +126,7 @@ def kept_rows(
     wide |= (np.abs(ts) >= NARROW) | (offset >= NARROW) | (row > 0xFFFF)
     places, belongs = _segments(rows.size, at, segments)
     kept = []
-    for mine in _alike(classes, wide, belongs, here):
+    for mine in alike(classes, wide, belongs, here):
         first = mine[0]
         named = np.flatnonzero(here[first])
         text, number = answers[classes[first]]
@@ -224,7 +208,7 @@ def _segments(size: int, at: Ints, segments: Sequence[tuple[str, Ints]]) -> tupl
     return places[at], belongs[at]
 
 
-def _alike(*columns: Ints | Mask | Floats) -> Iterator[Ints]:
+def alike(*columns: Ints | Mask | Floats) -> Iterator[Ints]:
     """The positions of rows that are equal in all columns, group by group."""
     flat = [column.reshape(len(column), -1) for column in columns]
     table = np.concatenate([column.astype(np.int64) for column in flat], axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inferwatch.errors import StateFormatError
 from pipeline.columns import Ints
-from pipeline.labels.kept import FoundPrediction, KeptRows, predictions
+from pipeline.labels.kept import KeptRows
 from pipeline.labels.score_bits import lengthen, shorten
 from pipeline.labels.shape import NAME_BYTES, Shape, name_of
 
@@ -62,35 +62,38 @@ def of_shape(rows: Bytes, name: bytes) -> Ints:
     return np.flatnonzero((rows[:, 1 : 1 + NAME_BYTES] == np.frombuffer(name, np.uint8)).all(1))
 
 
-def segment_names(rows: Bytes, shape: Shape) -> dict[bytes, int]:
-    """The names of all segments of packed rows of one shape, each with a row that has it."""
+def segment_names(rows: Bytes, shape: Shape) -> tuple[list[bytes], Ints, Ints]:
+    """The names of the segments of rows of one shape: each once, a row that has it, and who has it.
+
+    The last is (rows, segments), places in the names.
+    """
     if not shape.segments:
-        return {}
-    names, places = np.unique(_view(rows, shape)["segments"].ravel(), return_index=True)
-    rows_of = places // shape.segments
-    return dict(zip(map(bytes, names), rows_of.tolist(), strict=True))
+        return [], np.empty(0, np.int64), np.empty((len(rows), 0), np.int64)
+    table = _view(rows, shape)["segments"].ravel()
+    names, at, places = np.unique(table, return_index=True, return_inverse=True)
+    return [bytes(name) for name in names], at // shape.segments, places.reshape(len(rows), -1)
 
 
 def unpack_rows(
-    rows: Bytes, source: str, shape: Shape, texts: Mapping[bytes, bytes]
-) -> list[FoundPrediction]:
-    """What labels find of packed rows of one shape and source; `texts` by segments' names."""
+    rows: Bytes, shape: Shape, ids: Sequence[str], texts: Sequence[str], segments: Ints
+) -> KeptRows:
+    """What was packed, of one shape; `segments` are places in `texts`."""
     packed = _view(rows, shape)
     ts, offset = packed["ts"], packed["offset"]
-    if not shape.wide:
-        ts, offset = _widen(ts), _widen(offset)
-    identities = [
-        f"{source}:{first}:{second}"
-        for first, second in zip(offset.tolist(), packed["row"].tolist(), strict=True)
-    ]
-    numbers = packed["number"] if shape.text is None else np.empty(0)
     scores: NDArray[np.float64] = np.empty((len(packed), 0))
     if shape.scores:
         scores = packed["scores"] if shape.wide else lengthen(packed["scores"])
-    segments: list[list[str]] = [[]] * len(packed)
-    if shape.segments:
-        segments = [[texts[name].decode() for name in row] for row in packed["segments"].tolist()]
-    return predictions(shape, identities, ts.tolist(), numbers, scores, segments)
+    return KeptRows(
+        shape=shape,
+        ids=ids,
+        ts=ts if shape.wide else _widen(ts),
+        offset=offset if shape.wide else _widen(offset),
+        row=packed["row"],
+        numbers=packed["number"] if shape.text is None else np.empty(0),
+        scores=scores,
+        segments=segments,
+        segment_texts=texts,
+    )
 
 
 def _view(rows: Bytes, shape: Shape) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -52,7 +51,10 @@ class LabelRecord:
         >>> [record.of(row_ts, horizon=50).text for row_ts in (10, 60)]
         ['no', 'yes']
         """
-        return next((said for said in self.said if abs(said.ts - row_ts) <= horizon), None)
+        for said in self.said:
+            if abs(said.ts - row_ts) <= horizon:
+                return said
+        return None
 
     def with_said(self, said: Said) -> LabelRecord | None:
         """The same with one label more; None where it says nothing new (a label sent twice)."""
@@ -62,9 +64,9 @@ class LabelRecord:
         labels = sorted([*self.said, said], reverse=True, key=lambda one: one[:2])[:MAX_SAID]
         return LabelRecord(labels, list(self.joined), True, self.newest_row)
 
-    def times(self) -> Iterator[int]:
+    def times(self) -> list[int]:
         """The times around which its rows are looked for."""
-        return (said.ts for said in self.said)
+        return [said.ts for said in self.said]
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""

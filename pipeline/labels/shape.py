@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -80,7 +81,7 @@ def name_of(stored: bytes) -> bytes:
     return hashlib.blake2b(stored, digest_size=NAME_BYTES).digest()
 
 
-def id_digests(ids: list[str]) -> bytes:
+def id_digests(ids: Sequence[str]) -> bytes:
     """12 bytes an id, one behind the other; 0.4 µs each."""
     blake2b = hashlib.blake2b
     return b"".join([blake2b(one.encode(), digest_size=ID_BYTES).digest() for one in ids])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from redis.asyncio import RedisCluster
@@ -40,6 +40,28 @@ TEXTS_KNOWN = 100_000
 
 NET_MS = 24 * 3_600_000
 """Rows go by the labels' time; what no sweep takes away goes so long after it could be of use."""
+
+
+class _Packed(NamedTuple):
+    """Rows of one length, the numbers of the texts that each names (-1: none), their places."""
+
+    rows: Bytes
+    texts: Ints
+    places: Ints
+
+    @classmethod
+    def join(cls, parts: Sequence[_Packed]) -> _Packed:
+        """Several as one."""
+        widest = max(part.texts.shape[1] for part in parts)
+        texts = [
+            np.pad(part.texts, ((0, 0), (0, widest - part.texts.shape[1])), constant_values=-1)
+            for part in parts
+        ]
+        return cls(
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate(texts),
+            np.concatenate([part.places for part in parts]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,44 +113,49 @@ class KeptStore:
             between the two could lose the rows alone. Empty on a cluster, where shards and
             partitions have histories of their own.
         """
-        by_place: dict[tuple[int, int], tuple[dict[bytes, bytes], list[Bytes]]] = {}
+        packed: dict[int, list[_Packed]] = {}
+        texts: dict[bytes, int] = {}
         for kept in batches:
-            self._place(source, kept, by_place)
-        if not by_place:
+            if kept.ids:
+                alike = self._pack(source, kept, texts)
+                packed.setdefault(alike.rows.shape[1], []).append(alike)
+        if not packed:
             return ""
+        stored = list(texts)
+        names = [name_of(text) for text in stored]
         history: Any = b""
-        await self._redis.sadd(self._buckets, *{bucket for bucket, _ in by_place})
         ttl = self._horizon * 2 + self._width + NET_MS
-        for (bucket, shard), (names, parts) in by_place.items():
-            about = [word for pair in names.items() for word in pair]
-            for part in parts:
-                for first in range(0, len(part), KEEP_AT_ONCE):
-                    blob = part[first : first + KEEP_AT_ONCE]
+        for length, parts in packed.items():
+            rows, texts_of, places = _Packed.join(parts)
+            by_place = groups(places)
+            await self._redis.sadd(self._buckets, *{place // SHARDS for place, _ in by_place})
+            for place, mine in by_place:
+                bucket, shard = divmod(place, SHARDS)
+                told = [n for n in np.unique(texts_of[mine]).tolist() if n >= 0]
+                about = [word for n in told for word in (names[n], stored[n])]
+                for first in range(0, len(mine), KEEP_AT_ONCE):
+                    blob = rows[mine[first : first + KEEP_AT_ONCE]].tobytes()
                     history = await self._keep(
                         keys=[self._keys.kept(shard, bucket)],
-                        args=[ttl, len(names), *about, part.shape[1] - ID_BYTES, blob.tobytes()],
+                        args=[ttl, len(told), *about, length - ID_BYTES, blob],
                     )
         return "" if self._is_cluster else str(history, "utf-8")
 
-    def _place(
-        self,
-        source: SourcePartition,
-        kept: KeptRows,
-        by_place: dict[tuple[int, int], tuple[dict[bytes, bytes], list[Bytes]]],
-    ) -> None:
-        """Sort rows by bucket and shard, each behind the digest of its id."""
+    def _pack(self, source: SourcePartition, kept: KeptRows, texts: dict[bytes, int]) -> _Packed:
+        """Rows as stored, each behind the digest of its id; `texts` takes what they name."""
         about = kept.shape.pack(str(source))
         digests = np.frombuffer(id_digests(kept.ids), np.uint8).reshape(-1, ID_BYTES)
-        rows = np.concatenate([digests, pack_rows(kept, name_of(about))], axis=1)
-        places = kept.ts // self._width * SHARDS + _shards(digests)
-        for place, mine in groups(places):
-            names, parts = by_place.setdefault(divmod(place, SHARDS), ({}, []))
-            names[name_of(about)] = about
-            if kept.shape.segments:
-                for n in np.unique(kept.segments[mine]).tolist():
-                    text = kept.segment_texts[n].encode()
-                    names[name_of(text)] = text
-            parts.append(rows[mine])
+        named = np.full(
+            (len(kept.ids), 1 + kept.shape.segments), texts.setdefault(about, len(texts))
+        )
+        if kept.shape.segments:
+            here = [texts.setdefault(text.encode(), len(texts)) for text in kept.segment_texts]
+            named[:, 1:] = np.array(here)[kept.segments]
+        return _Packed(
+            np.concatenate([digests, pack_rows(kept, name_of(about))], axis=1),
+            named,
+            kept.ts // self._width * SHARDS + _shards(digests),
+        )
 
     # -- finding -------------------------------------------------------------------------------
 
@@ -180,11 +207,14 @@ class KeptStore:
         for name in shape_names(rows):
             mine = of_shape(rows, name)
             source, shape = Shape.unpack((await self._texts({name: keys[mine[0]]}))[name])
-            named = segment_names(rows[mine], shape)
-            texts = await self._texts({one: keys[mine[at]] for one, at in named.items()})
-            unpacked = unpack_rows(rows[mine], source, shape, texts)
-            for n, row in zip(owners[mine].tolist(), unpacked, strict=True):
-                found.setdefault(ids[n], []).append(row)
+            named, at, segments = segment_names(rows[mine], shape)
+            tellers = dict(zip(named, (keys[mine[n]] for n in at.tolist()), strict=True))
+            stored = await self._texts(tellers)
+            texts = [stored[one].decode() for one in named]
+            here = [ids[n] for n in owners[mine].tolist()]
+            unpacked = unpack_rows(rows[mine], shape, here, texts, segments)
+            for identity, row in unpacked.found(source):
+                found.setdefault(identity, []).append(row)
 
     async def _texts(self, names: Mapping[bytes, str]) -> Mapping[bytes, bytes]:
         """What names in rows stand for, by the key that tells; a name never changes its meaning."""

@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from found_rows import found_prediction
 
 from inferwatch.events.kinds import Kind
 from inferwatch.settings import load
 from pipeline.decode import Decoder, RawRecord
-from pipeline.labels.kept import FoundPrediction
 from pipeline.partition import PartitionState
 from pipeline.windows.watermark import NEVER
 from pipeline.work import LabelWork, PaneExpiry
@@ -49,7 +49,7 @@ class World:
         return await self.work.fold(self.state, self.decoder.decode([record]), offset)
 
     def keep(self, identity, place, ts):
-        found = FoundPrediction(f"p:{place}:0", "m", "1", ts, "x", 0.0, {}, NEVER, ())
+        found = found_prediction(f"p:{place}:0", "m", "1", ts, "x", 0.0, {}, NEVER, ())
         self.rows.setdefault(identity, []).append(found)
 
     async def idle(self):

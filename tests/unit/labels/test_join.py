@@ -6,12 +6,12 @@ from collections import Counter
 
 import pandas as pd
 import pytest
+from found_rows import found_prediction
 
 from inferwatch.events.kinds import Kind
 from inferwatch.settings import load
 from pipeline.decode import Decoder, RawRecord
 from pipeline.labels.join import LabelJoin
-from pipeline.labels.kept import FoundPrediction
 from pipeline.labels.record import MAX_SAID, LabelRecord, Said
 from pipeline.partition import PartitionState
 from pipeline.windows.pane import PaneKey
@@ -39,7 +39,9 @@ class Kept:
         self.rows = {}
 
     def keep(self, identity, place, ts, text, segments=()):
-        row = FoundPrediction(f"p:{place}:0", "m", "1", ts, text, float("nan"), {}, NEVER, segments)
+        row = found_prediction(
+            f"p:{place}:0", "m", "1", ts, text, float("nan"), {}, NEVER, segments
+        )
         self.rows.setdefault(identity, []).append(row)
 
     def find(self, wanted):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.columns import Column, PredictionRows
 from pipeline.decode import Chunk
 from pipeline.labels.kept import kept_rows
-from pipeline.labels.packed_rows import of_shape, pack_rows, shape_names, unpack_rows
+from pipeline.labels.packed_rows import of_shape, pack_rows, segment_names, shape_names, unpack_rows
 from pipeline.labels.score_bits import lengthen, needs_all_bits, shorten
 from pipeline.labels.shape import Shape, name_of
 from pipeline.stats.calibration import Calibration
@@ -50,6 +50,12 @@ def chunk(prediction, scores=(), ts=None, offset=None):
     )
 
 
+def told(row):
+    """All of a found row, as text: what is no number is not equal to itself."""
+    about = (row.identity, row.ts, row.rows.shape.version, row.rows.shape.closed_until)
+    return repr((about, row.model, row.text, row.number, row.scores, row.segments))
+
+
 def kept_of(one, segments=()):
     """By id: what a label finds, once as kept and once out of the packed bytes."""
     at = np.arange(one.rows.size)
@@ -60,10 +66,14 @@ def kept_of(one, segments=()):
         packed = pack_rows(kept, name_of(about))
         assert shape_names(packed) == [name_of(about)]
         assert len(of_shape(packed, name_of(about))) == len(packed)
-        texts = {name_of(text.encode()): text.encode() for text in kept.segment_texts}
         source, shape = Shape.unpack(about)
-        unpacked = unpack_rows(packed, source, shape, texts)
-        assert repr(unpacked) == repr(list(as_kept.values()))
+        names, _, places = segment_names(packed, shape)
+        texts = {name_of(text.encode()): text for text in kept.segment_texts}
+        unpacked = unpack_rows(packed, shape, kept.ids, [texts[name] for name in names], places)
+        back = dict(unpacked.found(source))
+        assert {one: told(row) for one, row in back.items()} == {
+            one: told(row) for one, row in as_kept.items()
+        }
         assert not found.keys() & as_kept.keys()
         found |= as_kept
     return found
@@ -84,7 +94,7 @@ def test_rows_of_all_classes_and_segments_come_apart_and_together_again():
     }  # fmt: skip
     assert found["i1"].scores == {"yes": pytest.approx(0.1, rel=1e-7)}
     assert found["i2"].scores == {}
-    assert {row.closed_until for row in found.values()} == {5}
+    assert {row.rows.shape.closed_until for row in found.values()} == {5}
 
 
 def test_numbers_are_kept_exactly_and_small_whole_ones_are_classes():

@@ -42,6 +42,11 @@ def row(identity="a", *, offset=0, place=0, **more):
     return rows([identity], offsets=[offset], places=[place], **more)
 
 
+def told(row):
+    """All of a found row, as text."""
+    return repr((row.identity, row.ts, row.text, row.number, row.scores, row.segments))
+
+
 async def identities(store, identity="a", ts=50_000):
     return [found.identity for found in (await store.find([(identity, ts)])).get(identity, [])]
 
@@ -51,9 +56,9 @@ async def test_a_row_comes_back_as_it_was_kept(store, source):
     await store.keep(source, [kept])
     found = (await store.find([(kept.ids[0], 50_000)]))[kept.ids[0]][0]
     assert found.identity == f"{source}:0:0"
-    assert (found.model, found.version, found.ts) == ("m", "7", 50_000)
+    assert (found.model, found.rows.shape.version, found.ts) == ("m", "7", 50_000)
     assert (found.text, found.number, found.scores) == (kept.shape.text, 1.5, {"yes": 0.75})
-    assert (found.closed_until, found.segments) == (NEVER, ("region=eu",))
+    assert (found.rows.shape.closed_until, found.segments) == (NEVER, ("region=eu",))
 
 
 @pytest.mark.parametrize("wide", [False, True])
@@ -69,8 +74,8 @@ async def test_every_form_of_a_row_comes_back(store, source, wide, text, segment
     await store.keep(source, [kept])
     found = await store.find([("a", ts[0]), ("b", ts[1])])
     # Compared as text: what is no number is not equal to itself.
-    assert {one: repr(several) for one, several in found.items()} == {
-        one: repr([prediction]) for one, prediction in kept.found(str(source))
+    assert {one: told(*several) for one, several in found.items()} == {
+        one: told(prediction) for one, prediction in kept.found(str(source))
     }
     first = found["a"][0]
     assert (first.identity, first.ts) == (f"{source}:{offset}:65535", ts[0])
