@@ -36,7 +36,7 @@ from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.state.kept import KeptStore
 from pipeline.state.keys import SourcePartition
-from pipeline.state.packing import pack, unpack
+from pipeline.state.packing import pack, pack_small, unpack
 from pipeline.state.partitions import PartitionStore, Step, new_generation
 from pipeline.threads import in_threads
 from pipeline.windows.counting import CountingRules
@@ -334,7 +334,7 @@ class PartitionOwner:
                     if key in state.panes
                 },
                 labels={
-                    identity: pack(state.labels[identity].snapshot())
+                    identity: pack_small(state.labels[identity].snapshot())
                     for identity in changes.labels
                     if identity in state.labels
                 },

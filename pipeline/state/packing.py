@@ -1,4 +1,4 @@
-"""Stored values: a format number, then compressed MessagePack.
+"""Stored values: a format number, then MessagePack, compressed (1) or, of small values, not (2).
 
 An older format is read, a newer one ends the worker with exit code 2: so that rolling upgrades and
 roll-backs are safe.
@@ -14,7 +14,11 @@ import zstandard
 
 from inferwatch.errors import StateFormatError
 
-FORMAT = 1
+FORMAT = 2
+"""The newest one."""
+
+_COMPRESSED, _PLAIN = 1, 2
+_PLAIN_BYTE = bytes([_PLAIN])
 
 
 class _Codec(threading.local):
@@ -36,11 +40,20 @@ def pack(value: Any) -> bytes:
     >>> unpack(pack({"rows": 3}), "a pane")
     {'rows': 3}
     """
-    return bytes([FORMAT]) + _codec.compress(msgpack.packb(value))
+    return bytes([_COMPRESSED]) + _codec.compress(msgpack.packb(value))
+
+
+def pack_small(value: Any) -> bytes:
+    """Plain values of some 100 bytes, which no compression makes smaller; half the time of `pack`.
+
+    >>> unpack(pack_small(["a", 1]), "a label")
+    ['a', 1]
+    """
+    return _PLAIN_BYTE + bytes(msgpack.packb(value))
 
 
 def unpack(data: bytes, what: str) -> Any:
-    """What `pack` wrote; `what` names the value in an error.
+    """What `pack` or `pack_small` wrote; `what` names the value in an error.
 
     Raises:
         StateFormatError: a newer version wrote it, or it is not ours.
@@ -52,7 +65,9 @@ def unpack(data: bytes, what: str) -> Any:
             "run the version that wrote it, or flush this prefix and let it be rebuilt"
         )
     try:
-        plain = _codec.decompress(data[1:], max_output_size=MAX_UNPACKED_BYTES)
+        plain = data[1:]
+        if data[0] == _COMPRESSED:
+            plain = _codec.decompress(plain, max_output_size=MAX_UNPACKED_BYTES)
         return msgpack.unpackb(plain, strict_map_key=False)
     except (zstandard.ZstdError, ValueError) as error:
         raise StateFormatError(f"{what} in Redis cannot be read: {error}") from error
