@@ -2,8 +2,7 @@
 
     python -m benchmarks.label_join [--predictions 1000000] [--labels 500000]
 
-Seeded predictions of a model of three classes with scores and one segment, and of a regression,
-are folded from columnar batches of 1,024 rows and kept in a real Redis; `MEMORY USAGE` of every key
+Seeded predictions of three classes with scores, the same with segments, and of a number are folded from columnar batches of 1,024 rows and kept in a real Redis; `MEMORY USAGE` of every key
 of theirs, by the row, is what one costs. Then the owner of a labels partition takes labels in, in
 columnar batches of 1,024: some of unknown ids, some sent twice, some corrected. It decodes, looks
 up, counts into panes of a minute and writes its state to Redis, as in a worker (only Kafka is left
@@ -18,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import tempfile
 import time
 from collections import Counter
@@ -34,9 +32,10 @@ from redis.asyncio import Redis
 from inferwatch.embedded.redis import EmbeddedRedis
 from inferwatch.events.kinds import ARROW_STREAM, Kind
 from inferwatch.settings import Settings, load
-from pipeline.commit import PartitionOwner, Surroundings
+from pipeline.commit import CHECK_EVERY_S, PartitionOwner, Surroundings
 from pipeline.decode import Decoder, RawRecord
 from pipeline.fold import Folder
+from pipeline.garbage import rest_collector
 from pipeline.models import ModelPlans
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
@@ -49,15 +48,22 @@ from pipeline.work import LabelWork, PaneExpiry
 
 BATCH = 1_024
 BATCHES_A_STEP = 16
+LABEL_BATCHES = 28  # about the 2 MiB that an owner takes at once when labels wait
 BEGAN = 1_764_000_000_000
 HOUR = 3_600_000
 SPAN = 6 * HOUR
 CONFIG = """
 retention: {restate: 1h}
 models:
-  - {name: m, task: multiclass, windows: [1m], segments: [region], labels: {horizon: 6h}}
-  - {name: r, task: regression, windows: [1m], segments: [region], labels: {horizon: 6h}}
+  - {name: m, task: multiclass, windows: [1m], labels: {horizon: 6h}}
+  - {name: s, task: multiclass, windows: [1m], segments: [region], labels: {horizon: 6h}}
+  - {name: r, task: regression, windows: [1m], labels: {horizon: 6h}}
 """
+ABOUT = {
+    "m": "of three classes with scores",
+    "s": "of three classes with scores and a segment",
+    "r": "of a number",
+}
 CLASSES = np.array(["a", "b", "c"])
 REGIONS = np.array(["eu", "us", "ap", "sa"])
 
@@ -187,10 +193,17 @@ def owner_of(settings: Settings, redis: Redis, keys: Keys, kept: KeptStore) -> P
 
 
 async def join_all(owner: PartitionOwner, made: Sequence[RawRecord]) -> float:
-    """Take all labels in; CPU seconds."""
+    """Take all labels in; CPU seconds.
+
+    An owner's first second is left out: then it looks for what another one left open.
+    """
+    await owner.take(made[0], lambda: None)
+    await owner.step()
+    await asyncio.sleep(CHECK_EVERY_S)
+    await owner.step()
     began = time.process_time()
-    for first in range(0, len(made), BATCHES_A_STEP):
-        for record in made[first : first + BATCHES_A_STEP]:
+    for first in range(1, len(made), LABEL_BATCHES):
+        for record in made[first : first + LABEL_BATCHES]:
             await owner.take(record, lambda: None)
         await owner.step()
     return time.process_time() - began
@@ -199,7 +212,9 @@ async def join_all(owner: PartitionOwner, made: Sequence[RawRecord]) -> float:
 async def counted_pairs(redis: Redis, keys: Keys, settings: Settings) -> Counter[Any]:
     """(minute, segment, label, prediction) -> pairs, as they lie in Redis."""
     plans = ModelPlans(settings)
-    stored = await redis.hgetall(keys.partition(SourcePartition("inference.labels", 0), "panes"))
+    stored: Any = await redis.hgetall(
+        keys.partition(SourcePartition("inference.labels", 0), "panes")
+    )
     pairs: Counter[Any] = Counter()
     for text, packed in stored.items():
         key = PaneKey.parse(text.decode())
@@ -224,70 +239,81 @@ def merged_pairs(
     pairs = pairs.sort_values("label_ts", kind="stable").drop_duplicates("id", keep="last")
     pairs["minute"] = pairs.ts // 60_000 * 60_000
     found: Counter[Any] = Counter()
-    for segment in (pd.Series("", index=pairs.index), "region=" + pairs["segment.region"]):
+    segments = [pd.Series("", index=pairs.index)]
+    if "segment.region" in pairs:
+        segments.append("region=" + pairs["segment.region"])
+    for segment in segments:
         sizes = pairs.groupby([pairs.minute, segment, pairs.label, pairs.prediction]).size()
         found.update(sizes.to_dict())
     return found, time.process_time() - began
 
 
-async def measure(predictions: int, labels: int, url: str) -> None:
-    """All figures of one run."""
-    settings, rng = load(None, text=CONFIG), np.random.default_rng(6)
-    redis, keys = Redis.from_url(url), Keys("bench.")
-    ids = [bytes(row).hex() for row in rng.integers(0, 256, (predictions, 16), np.uint8)]
-    columns = prediction_columns(rng, ids)
-    made = records(columns, "inference.predictions", {"model": "m", "version": "7"})
+async def keep_and_weigh(
+    settings: Settings, redis: Redis, keys: Keys, columns: dict[str, Any], model: str
+) -> KeptStore:
+    """Keep all predictions of a model; print what one costs."""
+    made = records(columns, "inference.predictions", {"model": model, "version": "7"})
     store = KeptStore(redis, keys, SPAN)
-
     before = await redis_cpu(redis)
     rows, folding, keeping = await keep_all(settings, store, made)
     inside = await redis_cpu(redis) - before
-    assert rows == predictions
-    size = await bytes_a_row(redis, keys, rows)
-    print(f"{rows:,} predictions of three classes, their scores and a segment:")
-    print(f"  {size:.1f} bytes a kept prediction (MEMORY USAGE of all keys)")
+    assert rows == len(columns["id"]), "a prediction was not kept"
     print(
-        f"  decode and fold {folding / rows * 1e6:.2f} us a row,"
-        f" keep {keeping / rows * 1e6:.2f} us, in Redis {inside / rows * 1e6:.2f} us"
+        f"{rows:,} predictions {ABOUT[model]}:"
+        f" {await bytes_a_row(redis, keys, rows):.1f} bytes a kept prediction;"
+        f" decode and fold {folding / rows * 1e6:.2f} us a row,"
+        f" keep {keeping / rows * 1e6:.2f} us, in Redis {inside / rows * 1e6:.2f} us",
+        flush=True,
     )
+    return store
 
-    other = Keys("bench-r.")
-    numbers = {
-        "id": ids,
-        "ts": columns["ts"],
-        "prediction": rng.normal(size=predictions),
-        "segment.region": columns["segment.region"],
-    }
-    regression = records(numbers, "inference.predictions", {"model": "r", "version": "7"})
-    await keep_all(settings, KeptStore(redis, other, SPAN), regression)
-    size = await bytes_a_row(redis, other, rows)
-    print(f"{rows:,} predictions of a number and a segment: {size:.1f} bytes a kept prediction")
-    del regression, made
 
-    said = label_columns(rng, np.array(ids, object), np.asarray(columns["ts"]), labels)
-    made = records(said, "inference.labels", {})
-    # What only this benchmark holds is none of the owner's garbage to look through.
-    gc.collect()
-    gc.freeze()
+async def join_and_compare(
+    settings: Settings,
+    redis: Redis,
+    keys: Keys,
+    store: KeptStore,
+    frame: pd.DataFrame,
+    made: Sequence[RawRecord],
+) -> None:
+    """Join all labels, compare the pairs with pandas', print the speed of both."""
+    labels = sum(pa.ipc.open_stream(record.value).read_all().num_rows for record in made)
     owner = owner_of(settings, redis, keys, store)
     before = await redis_cpu(redis)
     seconds = await join_all(owner, made)
     inside = await redis_cpu(redis) - before
-    ours = await counted_pairs(redis, keys, settings)
-    frame = pd.DataFrame(
-        {name: columns[name] for name in ("id", "ts", "prediction", "segment.region")}
-    )
+    joined = labels - BATCH
     theirs, yardstick = merged_pairs(frame, made)
-    assert +ours == +theirs, "the pairs differ from pandas' merge"
-    print(f"{labels:,} labels joined, {sum(theirs.values()) // 2:,} pairs equal to pandas' merge:")
+    assert +await counted_pairs(redis, keys, settings) == +theirs, "the pairs differ"
+    pairs = sum(number for (_, segment, _, _), number in theirs.items() if not segment)
     print(
-        f"  {labels / seconds:,.0f} labels a CPU-second ({seconds / labels * 1e6:.1f} us each;"
-        f" in Redis {inside / labels * 1e6:.1f} us)"
+        f"{labels:,} labels: {joined / seconds:,.0f} joined a CPU-second"
+        f" ({seconds / joined * 1e6:.1f} us each; in Redis {inside / joined * 1e6:.1f} us);"
+        f" pandas merge {labels / yardstick:,.0f} ({yardstick / labels * 1e6:.1f} us each),"
+        f" all predictions in memory; {pairs:,} equal pairs",
+        flush=True,
     )
-    print(
-        f"  pandas merge {labels / yardstick:,.0f} labels a CPU-second"
-        f" ({yardstick / labels * 1e6:.1f} us each), all predictions in memory"
-    )
+
+
+async def measure(predictions: int, labels: int, url: str) -> None:
+    """All figures of one run."""
+    settings, rng = load(None, text=CONFIG), np.random.default_rng(6)
+    redis = Redis.from_url(url)
+    ids = [bytes(row).hex() for row in rng.integers(0, 256, (predictions, 16), np.uint8)]
+    classes = prediction_columns(rng, ids)
+    numbers = {"id": ids, "ts": classes["ts"], "prediction": rng.normal(size=predictions)}
+    await keep_and_weigh(settings, redis, Keys("r."), numbers, "r")
+    await redis.flushall()
+    said = label_columns(rng, np.array(ids, object), np.asarray(classes["ts"]), labels)
+    made = records(said, "inference.labels", {})
+    for model in ("s", "m"):
+        keys = Keys(f"{model}.")
+        store = await keep_and_weigh(settings, redis, keys, classes, model)
+        columns = ["id", "ts", "prediction", *(["segment.region"] if model == "s" else [])]
+        frame = pd.DataFrame({name: classes[name] for name in columns})
+        rest_collector()
+        await join_and_compare(settings, redis, keys, store, frame, made)
+        await redis.flushall()
     await redis.aclose()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -20,6 +19,7 @@ from inferwatch.errors import ServiceUnreachableError, UsageError
 from inferwatch.settings import Settings
 from inferwatch.store import connect, connect_async, reach_redis
 from pipeline.app import run_worker
+from pipeline.garbage import rest_collector
 from pipeline.log import LogReader
 from pipeline.reference_feed import ReferenceFeed
 
@@ -94,9 +94,7 @@ async def _serve(settings: Settings, partitions: dict[str, int]) -> None:
     await feed.read_to_end()
     client = connect_async(settings.redis)
     try:
-        # What was imported lives as long as the process: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        rest_collector()
         log.info("working")
         await run_worker(settings, client, feed, partitions, stop)
     finally:

@@ -16,7 +16,7 @@ from inferwatch.settings import Settings
 from pipeline.columns import LabelRows
 from pipeline.decode import Decoded
 from pipeline.labels.kept import FoundPrediction
-from pipeline.labels.pairs import Pair, PairColumns, grouped
+from pipeline.labels.pairs import PairColumns, Pairs
 from pipeline.labels.record import LabelRecord, Said
 from pipeline.models import ModelPlans, longest_horizon
 from pipeline.partition import PartitionState
@@ -41,6 +41,7 @@ class LabelJoin:
         """Join by these settings."""
         self._plans = ModelPlans(settings)
         self._horizon = longest_horizon(settings)
+        self._horizons: dict[str, int] = {}
         self._restate = settings.retention.restate
 
     def newest(self, state: PartitionState, decoded: Decoded) -> dict[str, LabelRecord]:
@@ -116,7 +117,7 @@ class LabelJoin:
     ) -> JoinOutcome:
         """Count pairs: of new labels with the rows found, and of open labels with new rows."""
         outcome = JoinOutcome(touched=set(news))
-        pairs: list[Pair] = []
+        pairs = Pairs()
         for identity, record in news.items():
             before = state.labels.get(identity)
             state.labels[identity] = record
@@ -126,14 +127,14 @@ class LabelJoin:
             label = state.labels.get(identity)
             if label is not None and self._join(pairs, label, rows):
                 outcome.touched.add(identity)
-        for key, closed_until, columns in grouped(pairs, self._pane_of):
+        for key, closed_until, columns in pairs.by_pane(self._pane_of):
             self._count(state, key, closed_until, columns)
             outcome.dirty.add(key.text())
         return outcome
 
     def _correct(
         self,
-        pairs: list[Pair],
+        pairs: Pairs,
         before: LabelRecord,
         after: LabelRecord,
         rows: Sequence[FoundPrediction],
@@ -147,24 +148,28 @@ class LabelJoin:
             horizon = self._plans.of(row.model).settings.labels.horizon
             old, new = before.of(row.ts, horizon), after.of(row.ts, horizon)
             if old is not None and new is not None and old != new:
-                pairs.append(Pair(row, old, -1))
-                pairs.append(Pair(row, new, 1))
+                pairs.take_back(row, old)
+                pairs.add(row, new)
 
     def _join(
         self,
-        pairs: list[Pair],
+        pairs: Pairs,
         label: LabelRecord,
         rows: Sequence[FoundPrediction],
     ) -> bool:
         """Count a label for the rows that it was not counted for; whether there was one."""
-        before = len(label.joined)
+        joined = label.joined
+        before = len(joined)
         for row in rows:
+            if row.identity in joined:
+                continue
             said = label.of(row.ts, self._horizon_of(row.rows.shape.model))
-            if said is not None and row.identity not in label.joined:
-                pairs.append(Pair(row, said, 1))
-                label.joined.append(row.identity)
-                label.newest_row = max(label.newest_row, row.ts)
-        return len(label.joined) > before
+            if said is not None:
+                pairs.add(row, said)
+                joined.append(row.identity)
+                if row.ts > label.newest_row:
+                    label.newest_row = row.ts
+        return len(joined) > before
 
     def _count(
         self, state: PartitionState, key: PaneKey, closed_until: int, pairs: PairColumns
@@ -189,7 +194,10 @@ class LabelJoin:
         return self._plans.of(model).grid.pane
 
     def _horizon_of(self, model: str) -> int:
-        return self._plans.of(model).settings.labels.horizon
+        horizon = self._horizons.get(model)
+        if horizon is None:
+            horizon = self._horizons[model] = self._plans.of(model).settings.labels.horizon
+        return horizon
 
 
 def _in_log_order(decoded: Decoded) -> Iterator[tuple[str, int, int, str, float, int]]:

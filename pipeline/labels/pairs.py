@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +13,6 @@ from pipeline.columns import Column, Ints
 from pipeline.labels.kept import FoundPrediction, KeptRows, alike
 from pipeline.labels.record import Said
 from pipeline.windows.pane import PaneKey
-
-
-class Pair(NamedTuple):
-    """A prediction row and its label; `sign` -1 takes it back."""
-
-    row: FoundPrediction
-    said: Said
-    sign: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +53,8 @@ class _Block:
     """Pairs of rows that were found together."""
 
     kept: KeptRows
-    places: list[int]
-    said: list[Said]
+    places: list[int] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
 
 
 class _Numbers(dict[str, int]):
@@ -74,28 +65,42 @@ class _Numbers(dict[str, int]):
         return np.array([self.setdefault(text, len(self)) for text in texts], np.int64)
 
 
-def grouped(
-    pairs: Sequence[Pair], pane_of: Callable[[str], int]
-) -> Iterator[tuple[PaneKey, int, PairColumns]]:
-    """The pairs of each pane and each set of windows closed to them, and of each sign.
+class Pairs:
+    """Gathers pairs of all models; those that are taken back apart from the others."""
 
-    Args:
-        pairs: of all models.
-        pane_of: milliseconds of a model's pane.
-    """
-    blocks: dict[tuple[int, int], _Block] = {}
-    for row, said, sign in pairs:
-        key = (id(row.rows), sign)
-        block = blocks.get(key)
-        if block is None:
-            block = blocks[key] = _Block(row.rows, [], [])
-        block.places.append(row.place)
-        block.said.append(said)
-    by_kind: dict[tuple[str, int], list[_Block]] = {}
-    for (_, sign), block in blocks.items():
-        by_kind.setdefault((block.kept.shape.model, sign), []).append(block)
-    for (model, sign), mine in by_kind.items():
-        yield from _by_pane(model, sign, mine, pane_of(model))
+    def __init__(self) -> None:
+        """No pair yet."""
+        self._added: dict[int, _Block] = {}
+        self._taken_back: dict[int, _Block] = {}
+
+    def add(self, row: FoundPrediction, said: Said) -> None:
+        """Count a label for a row."""
+        _block_of(self._added, row.rows, row.place, said)
+
+    def take_back(self, row: FoundPrediction, said: Said) -> None:
+        """Count it no more."""
+        _block_of(self._taken_back, row.rows, row.place, said)
+
+    def by_pane(self, pane_of: Callable[[str], int]) -> Iterator[tuple[PaneKey, int, PairColumns]]:
+        """The pairs of each pane and each set of windows closed to them, and of each sign.
+
+        Args:
+            pane_of: milliseconds of a model's pane.
+        """
+        for sign, blocks in ((-1, self._taken_back), (1, self._added)):
+            by_model: dict[str, list[_Block]] = {}
+            for block in blocks.values():
+                by_model.setdefault(block.kept.shape.model, []).append(block)
+            for model, mine in by_model.items():
+                yield from _by_pane(model, sign, mine, pane_of(model))
+
+
+def _block_of(blocks: dict[int, _Block], kept: KeptRows, place: int, said: Said) -> None:
+    block = blocks.get(id(kept))
+    if block is None:
+        block = blocks[id(kept)] = _Block(kept)
+    block.places.append(place)
+    block.said.append(said)
 
 
 def _by_pane(

@@ -70,10 +70,10 @@ class LabelRecord:
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
-        return [[list(said) for said in self.said], self.joined, self.open, self.newest_row]
+        return [self.said, self.joined, self.open, self.newest_row]
 
     @classmethod
     def restore(cls, plain: list[Any]) -> LabelRecord:
         """What `snapshot` gave."""
         said, joined, is_open, newest_row = plain
-        return cls([Said(*one) for one in said], joined, is_open, newest_row)
+        return cls([Said(*one) for one in said], list(joined), is_open, newest_row)

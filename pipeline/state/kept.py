@@ -66,10 +66,11 @@ class _Packed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """Rows of one length that were found in a shard, whose they are and which bucket holds them."""
+    """Rows of one length that were found in a shard, whose they are, and in which of its keys."""
 
     rows: Bytes
     owners: Ints
+    buckets: Ints
     keys: list[str]
 
     @classmethod
@@ -80,7 +81,7 @@ class _Answer:
         bucket, number = place["f0"].astype(np.int64), place["f1"].astype(np.int64)
         starts = np.cumsum([0, *(len(mine) for _, mine in places)])
         owners = np.concatenate([mine for _, mine in places])[starts[bucket] + number]
-        return cls(raw[:, PLACE_BYTES:], owners, [places[n][0] for n in bucket.tolist()])
+        return cls(raw[:, PLACE_BYTES:], owners, bucket, [key for key, _ in places])
 
 
 class KeptStore:
@@ -204,11 +205,15 @@ class KeptStore:
         rows = np.concatenate([answer.rows for answer in answers])
         owners = np.concatenate([answer.owners for answer in answers])
         keys = [key for answer in answers for key in answer.keys]
+        firsts = np.cumsum([0, *(len(answer.keys) for answer in answers)])
+        key_of = np.concatenate(
+            [answer.buckets + first for answer, first in zip(answers, firsts, strict=False)]
+        )
         for name in shape_names(rows):
             mine = of_shape(rows, name)
-            source, shape = Shape.unpack((await self._texts({name: keys[mine[0]]}))[name])
+            source, shape = Shape.unpack((await self._texts({name: keys[key_of[mine[0]]]}))[name])
             named, at, segments = segment_names(rows[mine], shape)
-            tellers = dict(zip(named, (keys[mine[n]] for n in at.tolist()), strict=True))
+            tellers = dict(zip(named, (keys[key_of[mine[n]]] for n in at.tolist()), strict=True))
             stored = await self._texts(tellers)
             texts = [stored[one].decode() for one in named]
             here = [ids[n] for n in owners[mine].tolist()]

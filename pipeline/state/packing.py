@@ -26,6 +26,7 @@ class _Codec(threading.local):
 
     def __init__(self) -> None:
         self.compress = zstandard.ZstdCompressor(level=1).compress
+        self.pack = msgpack.Packer().pack
         self.decompress = zstandard.ZstdDecompressor().decompress
 
 
@@ -40,7 +41,7 @@ def pack(value: Any) -> bytes:
     >>> unpack(pack({"rows": 3}), "a pane")
     {'rows': 3}
     """
-    return bytes([_COMPRESSED]) + _codec.compress(msgpack.packb(value))
+    return bytes([_COMPRESSED]) + _codec.compress(_codec.pack(value))
 
 
 def pack_small(value: Any) -> bytes:
@@ -49,7 +50,7 @@ def pack_small(value: Any) -> bytes:
     >>> unpack(pack_small(["a", 1]), "a label")
     ['a', 1]
     """
-    return _PLAIN_BYTE + bytes(msgpack.packb(value))
+    return _PLAIN_BYTE + bytes(_codec.pack(value))
 
 
 def unpack(data: bytes, what: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -141,7 +142,7 @@ class PartitionStore:
         """Write a step; False where Redis holds neither what it builds on nor the step itself."""
         args: list[Any] = [step.expected, step.generation, step.offset, step.head, step.kept_in]
         for fields in (step.panes, step.labels, step.dirty):
-            args.append(_packed(word for field in fields.items() for word in field))
+            args.append(_packed(chain.from_iterable(fields.items())))
         for gone in (step.panes_gone, step.labels_gone):
             args.append(_packed(gone))
         parts = ("head", "panes", "labels", "dirty")
