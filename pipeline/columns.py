@@ -56,6 +56,13 @@ class Column:
             named=None if self.named is None else self.named[rows],
         )
 
+    def doubles(self) -> NDArray[np.float64]:
+        """Shape (n,): the numbers as doubles, NaN in rows that hold none."""
+        if self.numbers is None:
+            return np.full(self.size, np.nan)
+        numbers = self.numbers.astype(np.float64)
+        return numbers if self.is_number is None else np.where(self.is_number, numbers, np.nan)
+
     @property
     def is_named(self) -> bool:
         """Whether any row names the column: else it is there for the rest of its batch only."""

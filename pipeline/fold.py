@@ -26,6 +26,8 @@ from pipeline.columns import (
     ResourceRows,
 )
 from pipeline.decode import Chunk, Decoded
+from pipeline.decode.column_values import as_texts
+from pipeline.estimate.confidence import ConfidenceCounter, Confidences
 from pipeline.labels.kept import KeptRows, kept_rows
 from pipeline.models import ModelPlan, ModelPlans
 from pipeline.partition import PartitionState
@@ -140,8 +142,9 @@ class Folder:
             state.totals.rows += len(mine)
             state.totals.too_late += int(np.count_nonzero(~takes))
             mine, open_until = mine[takes], open_until[takes]
+            sure = _confidences(rows, plan, mine)
             for group in _groups(plan, version, rows.ts, mine, open_until):
-                self._fold_group(state, chunk, plan, group, outcome)
+                self._fold_group(state, chunk, plan, group, sure, outcome)
 
     def _fold_group(
         self,
@@ -149,6 +152,7 @@ class Folder:
         chunk: Chunk,
         plan: ModelPlan,
         group: _Group,
+        sure: Confidences | None,
         outcome: FoldOutcome,
     ) -> None:
         counts = self._counts(state, group.key, group.closed_until, outcome)
@@ -163,7 +167,7 @@ class Folder:
             counts.resources = counts.resources or ResourceCounter()
             counts.resources.update({name: m[group.rows] for name, m in rows.metrics.items()})
         elif isinstance(rows, PredictionRows):
-            self._fold_predictions(state, chunk, plan, group, outcome)
+            self._fold_predictions(state, chunk, plan, group, sure, outcome)
 
     def _fold_predictions(
         self,
@@ -171,6 +175,7 @@ class Folder:
         chunk: Chunk,
         plan: ModelPlan,
         group: _Group,
+        sure: Confidences | None,
         outcome: FoldOutcome,
     ) -> None:
         rows = chunk.rows
@@ -182,6 +187,9 @@ class Folder:
             counts = self._counts(state, key, group.closed_until, outcome)
             counts.rows += len(positions)
             counts.joinable += int(np.isin(positions, joinable, assume_unique=True).sum())
+            if sure is not None:
+                counts.confidence = counts.confidence or ConfidenceCounter()
+                counts.confidence.update(sure.take(positions))
             self._count_inputs(counts, chunk, plan, key, positions)
         if len(joinable):
             outcome.kept.extend(kept_rows(chunk, joinable, group.key, group.closed_until, segments))
@@ -270,6 +278,15 @@ class Folder:
         if text not in state.panes:
             state.panes[text] = Pane(self._plans.of(key.model).counting)
         return state.panes[text].at(closed_until)
+
+
+def _confidences(rows: EventRows, plan: ModelPlan, at: Ints) -> Confidences | None:
+    """How sure a classifier was of the rows at these positions; None without scores."""
+    if not isinstance(rows, PredictionRows) or not rows.scores or plan.counting.is_regression:
+        return None
+    scores = {name: column.take(at).doubles() for name, column in rows.scores.items()}
+    predicted = as_texts(rows.prediction.take(at))
+    return Confidences.of(predicted, scores, plan.counting.positive).spread(at, rows.size)
 
 
 def _joinable(rows: PredictionRows, at: Ints, share: float) -> Ints:

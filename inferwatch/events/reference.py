@@ -67,6 +67,20 @@ ColumnReference = NumericReference | CategoricalReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassCalibration:
+    """How often a predicted class was right, by the score that it had.
+
+    Attributes:
+        bins: rising numbers of the bins of confidence that hold a row.
+        rows, right: labelled rows of each, and how many of them were right.
+    """
+
+    bins: tuple[int, ...]
+    rows: tuple[int, ...]
+    right: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceProfile:
     """The reference of one model.
 
@@ -76,6 +90,7 @@ class ReferenceProfile:
         rows: reference rows.
         fingerprint: 16 hex digits of all that decides a count; part of every pane's key.
         performance: `accuracy`, `f1`, `rmse` … of the labelled rows, and `train_accuracy`.
+        calibration: by predicted class, of the labelled rows with scores.
     """
 
     model: str
@@ -87,5 +102,6 @@ class ReferenceProfile:
     prediction: ColumnReference | None = None
     scores: Mapping[str, ColumnReference] = field(default_factory=dict)
     performance: Mapping[str, float] = field(default_factory=dict)
+    calibration: Mapping[str, ClassCalibration] = field(default_factory=dict)
     provisional: bool = False
     schema: str = field(default=SCHEMA)

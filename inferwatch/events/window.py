@@ -77,13 +77,23 @@ class RegressionBlock:
     mape: float | None
 
 
+QualityBlock = ClassificationBlock | RegressionBlock
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatedBlock:
-    """Accuracy estimated without labels, with its interval."""
+    """Accuracy estimated without labels, with its interval.
+
+    Attributes:
+        error: the estimate less the accuracy by labels, where these have come.
+        reason: why there is no estimate.
+    """
 
     accuracy: float | None
     low: float | None
     high: float | None
+    error: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +184,7 @@ class WindowResult:
     reference: str | None
     provisional: bool
     latency: LatencyBlock | None = None
-    quality: ClassificationBlock | RegressionBlock | None = None
+    quality: QualityBlock | None = None
     estimated: EstimatedBlock | None = None
     features: Mapping[str, FeatureBlock] | None = None
     prediction: FeatureBlock | None = None

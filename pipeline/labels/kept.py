@@ -119,7 +119,7 @@ def kept_rows(
     names = list(rows.scores)
     scores = np.empty((len(at), len(names)))
     for n, column in enumerate(rows.scores.values()):
-        scores[:, n] = _numbers(column.take(at))
+        scores[:, n] = column.take(at).doubles()
     here = ~np.isnan(scores)
     ts, offset, row = rows.ts[at], chunk.offset[at], chunk.row[at].astype(np.int64)
     wide = (needs_all_bits(scores) & here).any(axis=1)
@@ -148,7 +148,7 @@ def kept_rows(
                 ts=ts[mine],
                 offset=offset[mine],
                 row=row[mine],
-                numbers=_numbers(rows.prediction.take(at[mine])) if text is None else np.empty(0),
+                numbers=rows.prediction.take(at[mine]).doubles() if text is None else np.empty(0),
                 scores=own if shape.wide else lengthen(shorten(own)),
                 segments=places[mine, : shape.segments],
                 segment_texts=[text for text, _ in segments],
@@ -170,7 +170,7 @@ def _classes(prediction: Column) -> tuple[Ints, list[tuple[str | None, float]]]:
     if prediction.codes is not None:
         codes[:] = prediction.codes
     if prediction.numbers is not None:
-        values = _numbers(prediction)
+        values = prediction.doubles()
         is_number = (
             np.ones(prediction.size, np.bool_)
             if prediction.is_number is None
@@ -185,14 +185,6 @@ def _classes(prediction: Column) -> tuple[Ints, list[tuple[str | None, float]]]:
         own = first + np.where(few, np.nan_to_num(values), CLASS_NUMBERS).astype(np.int64)
         codes = np.where(is_number, own, codes)
     return codes, answers
-
-
-def _numbers(column: Column) -> NDArray[np.float64]:
-    """The number of each row, NaN where it holds none."""
-    if column.numbers is None:
-        return np.full(column.size, np.nan)
-    values: NDArray[np.float64] = column.numbers.astype(np.float64)
-    return values if column.is_number is None else np.where(column.is_number, values, np.nan)
 
 
 def _segments(size: int, at: Ints, segments: Sequence[tuple[str, Ints]]) -> tuple[Ints, Ints]:

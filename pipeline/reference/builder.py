@@ -20,7 +20,6 @@ from pipeline.reference.fingerprint import fingerprint_of
 from pipeline.reference.performance import (
     Performance,
     looks_like_regression,
-    numbers_or_nan,
     train_rows,
 )
 from pipeline.reference.roles import Roles, roles_of, rows_that_say
@@ -138,7 +137,7 @@ class _FirstPass:
             if mask.any():
                 self._update_outputs(rows.take(mask), known)
         if "ts" in rows.others:
-            times = numbers_or_nan(rows.others["ts"])
+            times = rows.others["ts"].doubles()
             self.times.update(times[np.isfinite(times)])
 
     def _feature(self, name: str) -> ColumnBuilder:
@@ -181,6 +180,7 @@ class _FirstPass:
             prediction=outputs.pop("prediction", None),
             scores={name.removeprefix("scores."): column for name, column in outputs.items()},
             performance=self._performance.result() if self._performance else {},
+            calibration=self._performance.calibration() if self._performance else {},
             provisional=spec.provisional,
         )
 
@@ -205,8 +205,8 @@ class _SecondPass:
     def update(self, rows: Roles) -> None:
         if "ts" not in rows.others or not rows.size:
             return
-        rows = rows.take(np.isfinite(numbers_or_nan(rows.others["ts"])))
-        chunk = self._bounds.searchsorted(numbers_or_nan(rows.others["ts"]), "left")
+        rows = rows.take(np.isfinite(rows.others["ts"].doubles()))
+        chunk = self._bounds.searchsorted(rows.others["ts"].doubles(), "left")
         columns = {f"features.{name}": column for name, column in rows.features.items()}
         columns |= {f"scores.{name}": column for name, column in rows.scores.items()}
         columns |= {name: column for name, column in rows.others.items() if name == "prediction"}

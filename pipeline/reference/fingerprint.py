@@ -9,7 +9,9 @@ import orjson
 
 from inferwatch.events.reference import ReferenceProfile
 
-_NO_CONTENT = ("model", "version", "fingerprint", "created_at", "provisional", "performance")
+_NO_CONTENT = frozenset(
+    {"model", "version", "fingerprint", "created_at", "provisional", "performance", "calibration"}
+)
 
 
 def fingerprint_of(profile: ReferenceProfile) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import Column, Mask
+from inferwatch.events.reference import ClassCalibration
+from pipeline.columns import Mask
 from pipeline.decode.column_values import as_texts
+from pipeline.reference.calibration import Calibrator
 from pipeline.reference.roles import Roles, rows_that_say
 from pipeline.stats import ClassificationCounter, RegressionCounter
 
@@ -43,6 +45,7 @@ class Performance:
             prefix: RegressionCounter() if regression else ClassificationCounter(classes, positive)
             for prefix in ("", "train_")
         }
+        self._calibrator = None if regression else Calibrator(positive)
 
     def update(self, rows: Roles) -> None:
         """Take in the rows of one part of a table."""
@@ -52,25 +55,27 @@ class Performance:
         train = train_rows(rows)
         for prefix, mask in (("", ~train), ("train_", train)):
             if mask.any():
-                self._update(self._counters[prefix], rows.take(mask))
+                self._update(prefix, rows.take(mask))
 
-    def _update(self, counter: ClassificationCounter | RegressionCounter, rows: Roles) -> None:
+    def _update(self, prefix: str, rows: Roles) -> None:
+        counter = self._counters[prefix]
         label, prediction = rows.others["label"], rows.others["prediction"]
         if isinstance(counter, RegressionCounter):
-            counter.update(
-                numbers_or_nan(label), numbers_or_nan(prediction), np.full(rows.size, np.nan)
-            )
+            counter.update(label.doubles(), prediction.doubles(), np.full(rows.size, np.nan))
             return
         actual, predicted = as_texts(label), as_texts(prediction)
         if actual.codes is None or predicted.codes is None:
             return
-        here = (actual.codes >= 0) & (predicted.codes >= 0)
-        counter.update(
-            [actual.texts[code] for code in actual.codes[here].tolist()],
-            [predicted.texts[code] for code in predicted.codes[here].tolist()],
-            {name: numbers_or_nan(column)[here] for name, column in rows.scores.items()},
-            np.full(int(here.sum()), np.nan),
-        )
+        here = np.flatnonzero((actual.codes >= 0) & (predicted.codes >= 0))
+        actual, predicted = actual.take(here), predicted.take(here)
+        scores = {name: column.doubles()[here] for name, column in rows.scores.items()}
+        counter.update(actual, predicted, scores, np.full(len(here), np.nan))
+        if self._calibrator is not None and not prefix:
+            self._calibrator.update(actual, predicted, scores)
+
+    def calibration(self) -> Mapping[str, ClassCalibration]:
+        """How often each class was right by its score, on rows that were not trained on."""
+        return {} if self._calibrator is None else self._calibrator.result()
 
     def result(self) -> Mapping[str, float]:
         """The measures that are defined, by name."""
@@ -103,18 +108,8 @@ def looks_like_regression(rows: Roles) -> bool:
     for column in outputs:
         if column.codes is not None and bool((column.codes >= 0).any()):
             return False
-        numbers = numbers_or_nan(column)
+        numbers = column.doubles()
         numbers = numbers[np.isfinite(numbers)]
         if len(np.unique(numbers)) > _FEW_VALUES or bool((numbers != np.floor(numbers)).any()):
             return True
     return False
-
-
-def numbers_or_nan(column: Column) -> Floats:
-    """The numbers of a column as doubles, NaN in rows that hold none."""
-    if column.numbers is None:
-        return np.full(column.size, np.nan)
-    numbers = column.numbers.astype(np.float64)
-    if column.is_number is not None:
-        numbers = np.where(column.is_number, numbers, np.nan)
-    return numbers

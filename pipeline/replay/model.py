@@ -18,7 +18,7 @@ from pipeline.models import ModelPlan
 from pipeline.published import Published
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.windows.pane import Pane, PaneKey
-from pipeline.windows.result import WindowKey, quality_block
+from pipeline.windows.result import WindowKey, relabelled
 from pipeline.windows.watermark import NEVER
 
 END_OF_TIME = 2**62
@@ -212,4 +212,4 @@ class ModelReplay:
     def _with_quality(self, key: WindowKey, known: WindowResult) -> WindowResult:
         found = (self._panes.get(text) for text in pane_texts(self.plan, key))
         panes = [pane for pane in found if pane is not None]
-        return replace(known, quality=quality_block(panes, self.plan.counting, key.span.end))
+        return relabelled(known, panes, self.plan.counting)

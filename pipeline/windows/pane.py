@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inferwatch.events.reference import ReferenceProfile
+from pipeline.estimate.confidence import ConfidenceCounter
 from pipeline.stats import LatencyCounter, ResourceCounter
 from pipeline.windows.counting import CountingRules, QualityCounter
 from pipeline.windows.inputs import InputCounts
@@ -54,6 +55,7 @@ class Counts:
         rows, duplicates, lost: about prediction rows.
         joinable: rows that a label could find: sampled, with an id.
         inputs: by the fingerprint of the reference counted against.
+        confidence: of a classifier's rows with scores, for an estimate without labels.
     """
 
     rules: CountingRules
@@ -65,6 +67,7 @@ class Counts:
     latency: LatencyCounter | None = None
     resources: ResourceCounter | None = None
     quality: QualityCounter | None = None
+    confidence: ConfidenceCounter | None = None
 
     def against(self, reference: ReferenceProfile | None) -> InputCounts:
         """The counters of inputs and outputs against this reference."""
@@ -91,6 +94,9 @@ class Counts:
             self.quality = self.quality or self.rules.quality()
             # One set of rules makes one kind of counter.
             self.quality.merge(other.quality)  # type: ignore[arg-type]
+        if other.confidence is not None:
+            self.confidence = self.confidence or ConfidenceCounter()
+            self.confidence.merge(other.confidence)
 
     @property
     def empty(self) -> bool:
@@ -109,6 +115,7 @@ class Counts:
             None if self.latency is None else self.latency.snapshot(),
             None if self.resources is None else self.resources.snapshot(),
             None if self.quality is None else self.quality.snapshot(),
+            None if self.confidence is None else self.confidence.snapshot(),
         ]
 
     @classmethod
@@ -121,7 +128,7 @@ class Counts:
         added to what is counted now, nor can those against a reference that is gone: they are
         left out.
         """
-        digest, rows, duplicates, lost, joinable, inputs, latency, resources, quality = plain
+        digest, rows, duplicates, lost, joinable, inputs, latency, resources, quality, *new = plain
         counts = cls(rules, rows, duplicates, lost, joinable)
         counts.latency = None if latency is None else LatencyCounter.restore(latency)
         counts.resources = None if resources is None else ResourceCounter.restore(resources)
@@ -133,6 +140,9 @@ class Counts:
                 counts.inputs[fingerprint] = InputCounts.restore(part, reference, rules)
         if quality is not None:
             counts.quality = type(rules.quality()).restore(quality)
+        # Panes of an older version have none.
+        if new and new[0] is not None:
+            counts.confidence = ConfidenceCounter.restore(new[0])
         return counts
 
 

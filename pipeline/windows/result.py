@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from inferwatch.events.window import ClassificationBlock, RegressionBlock, WindowResult
+from inferwatch.events.window import EstimatedBlock, QualityBlock, WindowResult
+from pipeline.estimate.accuracy import estimated_accuracy
+from pipeline.estimate.confidence import ConfidenceCounter
 from pipeline.windows.counting import CountingRules
 from pipeline.windows.grid import Span
 from pipeline.windows.inputs import InputCounts
-from pipeline.windows.pane import Counts, Pane
+from pipeline.windows.pane import NO_REFERENCE, Counts, Pane
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def window_result(
     """
     fingerprint, inputs = _inputs(counts, reference)
     whole = counts.rows + counts.lost
+    quality = counts.quality.result(counts.joinable) if counts.quality else None
     return WindowResult(
         model=model,
         version=key.version,
@@ -74,7 +77,8 @@ def window_result(
         reference=fingerprint,
         provisional=provisional,
         latency=counts.latency.result(key.span.size) if counts.latency else None,
-        quality=counts.quality.result(counts.joinable) if counts.quality else None,
+        quality=quality,
+        estimated=_estimated(counts.confidence, inputs, quality),
         features=(inputs.feature_blocks() or None) if inputs else None,
         prediction=inputs.prediction_block() if inputs else None,
         scores=(inputs.score_blocks() or None) if inputs else None,
@@ -82,19 +86,32 @@ def window_result(
     )
 
 
-def quality_block(
-    panes: Iterable[Pane], rules: CountingRules, end: int
-) -> ClassificationBlock | RegressionBlock | None:
-    """The quality of a window that ends at `end`, by itself: labels change nothing else."""
+def relabelled(known: WindowResult, panes: Iterable[Pane], rules: CountingRules) -> WindowResult:
+    """The result of a window with its labels as they are now: they change nothing else."""
     joinable = 0
     quality = rules.quality()
+    confidence: ConfidenceCounter | None = None
+    inputs: InputCounts | None = None
     for pane in panes:
-        for counts in pane.taken_by(end):
+        for counts in pane.taken_by(known.end):
             joinable += counts.joinable
             if counts.quality is not None:
                 # One set of rules makes one kind of counter.
                 quality.merge(counts.quality)  # type: ignore[arg-type]
-    return quality.result(joinable)
+            if counts.confidence is not None:
+                confidence = confidence or ConfidenceCounter()
+                confidence.merge(counts.confidence)
+            inputs = counts.inputs.get(known.reference or NO_REFERENCE, inputs)
+    block = quality.result(joinable)
+    return replace(known, quality=block, estimated=_estimated(confidence, inputs, block))
+
+
+def _estimated(
+    confidence: ConfidenceCounter | None, inputs: InputCounts | None, quality: QualityBlock | None
+) -> EstimatedBlock | None:
+    if confidence is None or inputs is None or inputs.reference is None:
+        return None
+    return estimated_accuracy(confidence, inputs.reference.calibration, quality)
 
 
 def _inputs(counts: Counts, reference: str | None) -> tuple[str | None, InputCounts | None]:

@@ -1,0 +1,1 @@
+"""Quality before labels come: what scores say of it, by the reference's calibration."""
