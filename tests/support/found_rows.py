@@ -19,7 +19,7 @@ def found_prediction(
         ts=np.array([ts]),
         offset=np.array([0]),
         row=np.array([0]),
-        numbers=np.empty(0),
+        numbers=np.array([number]),
         scores=np.array([list(scores.values())], np.float64).reshape(1, -1),
         segments=np.arange(len(segments)).reshape(1, -1),
         segment_texts=segments,

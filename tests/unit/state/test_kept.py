@@ -193,3 +193,20 @@ async def test_rows_go_by_the_time_of_the_labels_and_younger_ones_stay(store, so
     assert await store.drop_before(10_000) == 0
     found = await store.find([("old", 9_999), ("edge", 10_000), ("new", 50_000)])
     assert set(found) == {"edge", "new"}
+
+
+@pytest.mark.parametrize("form", ["three scores and a segment", "a number"])
+async def test_a_kept_prediction_costs_at_most_64_bytes(store, source, client, keys, form):
+    # The million of the benchmark in short: `python -m benchmarks.label_join`.
+    count = 40_000
+    about = {"scores": ("a", "b", "c")}
+    if form == "a number":
+        about = {"scores": (), "text": None, "segments": ()}
+    for first in range(0, count, 8_000):
+        ids = [f"{n:032x}" for n in range(first, first + 8_000)]
+        offsets = range(first, first + 8_000)
+        await store.keep(source, [rows(ids, offsets=offsets, **about)])
+    total = 0
+    async for key in client.scan_iter(f"{keys.root}{{kept:*", count=1_000):
+        total += await client.memory_usage(key, samples=0)
+    assert 40 < total / count <= 64
