@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from pipeline.columns import Column
 from pipeline.estimate.confidence import BINS, EDGES, ConfidenceCounter, Confidences
+from pipeline.windows.counting import CountingRules
+from pipeline.windows.pane import Counts
 
 
 def predicted(texts):
@@ -87,3 +89,15 @@ def test_nothing_to_see_is_nothing_counted(positive):
     counter = ConfidenceCounter()
     counter.update(Confidences.of(predicted([]), {"yes": np.empty(0)}, positive))
     assert counter.snapshot() == {}
+
+
+def test_panes_of_a_version_that_counted_no_confidence_are_read():
+    rules = CountingRules(
+        task="binary", classes=(), positive="a", max_categories=9, categorical=frozenset()
+    )
+    counts = Counts(rules, rows=3, confidence=ConfidenceCounter())
+    counts.confidence.update(Confidences.of(predicted(["a"]), {"a": np.array([0.5])}, None))
+    back = Counts.restore(counts.snapshot(), {}, rules)
+    assert back.confidence.snapshot() == counts.confidence.snapshot()
+    older = Counts.restore(counts.snapshot()[:-1], {}, rules)
+    assert (older.rows, older.confidence) == (3, None)
