@@ -2,11 +2,12 @@
 
     python -m benchmarks.label_join [--predictions 1000000] [--labels 500000]
 
-Seeded predictions of three classes with scores, the same with segments, and of a number are folded from columnar batches of 1,024 rows and kept in a real Redis; `MEMORY USAGE` of every key
-of theirs, by the row, is what one costs. Then the owner of a labels partition takes labels in, in
-columnar batches of 1,024: some of unknown ids, some sent twice, some corrected. It decodes, looks
-up, counts into panes of a minute and writes its state to Redis, as in a worker (only Kafka is left
-out). CPU seconds of this process; what Redis itself takes is told beside.
+Seeded predictions of three classes with scores, the same with segments, and of a number are folded
+from columnar batches of 1,024 rows and kept in a real Redis; `MEMORY USAGE` of every key of theirs,
+by the row, is what one costs. Then the owner of a labels partition takes labels in, in columnar
+batches of 1,024: some of unknown ids, some sent twice, some corrected. It decodes, looks up, counts
+into panes of a minute and writes its state to Redis, as in a worker (only Kafka is left out). CPU
+seconds of this process; what Redis itself takes is told beside.
 
 The yardstick is pandas on the same bytes: predictions lie in a DataFrame already; labels are read,
 merged with it, reduced to the last one of each, and counted. Before a figure is printed, the counts
