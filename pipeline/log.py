@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import sys
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -122,7 +123,9 @@ class LogReader:
                 if wanted:
                     yield wanted
         finally:
-            consumer.close()
+            # When Python ends, the client's own thread is gone already: closing would wait for it.
+            if not sys.is_finalizing():
+                consumer.close()
 
 
 class LogEnds:
