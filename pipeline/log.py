@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-import sys
 from collections.abc import Generator, Sequence
 from typing import Any
 
