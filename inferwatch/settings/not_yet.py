@@ -22,6 +22,7 @@ NOT_YET = (
     "models.*.labels.memory",
     "rules.*.slo",
     "alerting.budget",
+    "bridge",
 )
 
 
