@@ -58,7 +58,7 @@ def pivot(rows: Sequence[Mapping[str, object]]) -> dict[str, Sequence[object]]:
         return {}
     names = tuple(rows[0])
     width = len(names)
-    if width > 1 and all(len(row) == width for row in rows):
+    if width > 1 and set(map(len, rows)) == {width}:
         try:
             return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
         except KeyError:
