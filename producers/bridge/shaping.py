@@ -135,9 +135,11 @@ def _predictions(batch: _Batch) -> Columns:
 
 
 def _latencies(batch: _Batch) -> Columns:
+    # In the order of a worker's checks: of several mistakes both name the same one.
+    named = _named(batch)
     latency = check.measures("latency_ms", batch.column("latency_ms"), batch.faults)
     return {
-        **_named(batch),
+        **named,
         "latency_ms": (Holds.NUMBERS, latency),
         **{
             name: (Holds.NUMBERS, check.optional_measures(batch.column(name)))
