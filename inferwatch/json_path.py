@@ -71,6 +71,16 @@ class JsonPath:
         return any(isinstance(step, _All) for step in self._steps)
 
     @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names that it follows, one inside the other; None where it has other steps.
+
+        >>> JsonPath.parse("$.tx.amount").names, JsonPath.parse("$.tx[0]").names
+        (('tx', 'amount'), None)
+        """
+        names = tuple(step for step in self._steps if isinstance(step, str))
+        return names if len(names) == len(self._steps) else None
+
+    @property
     def name(self) -> str | None:
         """The last name in it, None where it names nothing.
 

@@ -7,7 +7,8 @@ from threading import Lock
 
 Labels = tuple[tuple[str, str], ...]
 
-PREFIX = "inferwatch_sidecar_"
+SIDECAR = "inferwatch_sidecar_"
+BRIDGE = "inferwatch_bridge_"
 
 _HELP = {
     "requests_total": "Requests that passed, by status class.",
@@ -24,6 +25,9 @@ _HELP = {
     "batches_resent_total": "Batches that had to be sent again.",
     "queue_bytes": "Bytes that wait in memory.",
     "queue_limit_bytes": "Bytes that may wait in memory.",
+    "records_read_total": "Records that were read, by topic.",
+    "records_rejected_total": "Records that became dead letters, by topic and reason.",
+    "records_behind": "Records of its partitions that it has not republished yet.",
     "kafka_up": "Whether the broker took the last batch.",
     "kafka_errors_total": "Failures to reach the broker or to deliver a batch.",
 }
@@ -49,8 +53,9 @@ class Counters:
     3
     """
 
-    def __init__(self) -> None:
-        """Begin at zero."""
+    def __init__(self, prefix: str = SIDECAR) -> None:
+        """Begin at zero; `prefix` stands before every name in the text."""
+        self._prefix = prefix
         self._counts: dict[tuple[str, Labels], Count] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
         self._lock = Lock()
@@ -94,9 +99,9 @@ class Counters:
         lines = []
         for name, samples in sorted(series.items()):
             kind = "counter" if name.endswith("_total") else "gauge"
-            lines.append(f"# HELP {PREFIX}{name} {_HELP.get(name, name)}")
-            lines.append(f"# TYPE {PREFIX}{name} {kind}")
-            lines.extend(f"{PREFIX}{name}{sample}" for sample in samples)
+            lines.append(f"# HELP {self._prefix}{name} {_HELP.get(name, name)}")
+            lines.append(f"# TYPE {self._prefix}{name} {kind}")
+            lines.extend(f"{self._prefix}{name}{sample}" for sample in samples)
         return "\n".join(lines) + "\n"
 
 

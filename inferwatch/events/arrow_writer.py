@@ -75,18 +75,23 @@ def write_batch(
         if len(seq) != len(rows):
             raise ValueError(f"{len(seq)} numbers for {len(rows)} rows")
         columns["seq"] = int_column(seq, nullable=False)
+    return write_stream(columns, len(rows), metadata)
+
+
+def write_stream(columns: Columns, length: int, metadata: dict[str, str]) -> bytes:
+    """The columns of one batch, each of `length` rows, as an Arrow IPC stream."""
     out = io.BytesIO()
     with StreamWriter.from_writable(out) as writer:
-        writer.write_array(struct_of(columns, len(rows), metadata))
+        writer.write_array(struct_of(columns, length, metadata))
     return out.getvalue()
 
 
 def _predictions(rows: Sequence[Prediction], metadata: dict[str, str]) -> Columns:
     columns = _identity(rows, metadata)
     columns["prediction"] = any_column([row.prediction for row in rows])
-    _add_objects(columns, "features", [row.features for row in rows])
-    _add_objects(columns, "scores", [row.scores for row in rows])
-    _add_objects(columns, "segment", [row.segment for row in rows])
+    add_objects(columns, "features", [row.features for row in rows])
+    add_objects(columns, "scores", [row.scores for row in rows])
+    add_objects(columns, "segment", [row.segment for row in rows])
     return columns
 
 
@@ -101,7 +106,7 @@ def _latencies(rows: Sequence[Latency], metadata: dict[str, str]) -> Columns:
 
 def _resources(rows: Sequence[Resource], metadata: dict[str, str]) -> Columns:
     columns = _named(rows, metadata)
-    _add_text(columns, metadata, "origin", [row.origin for row in rows])
+    add_text(columns, metadata, "origin", [row.origin for row in rows])
     for name in RESOURCE_METRICS:
         columns[name] = _numbers([getattr(row, name) for row in rows])
     return columns
@@ -126,8 +131,8 @@ _BUILDERS: Mapping[Kind, _Builder] = {
 
 def _named(rows: Sequence[Any], metadata: dict[str, str]) -> Columns:
     columns: Columns = {"ts": int_column([row.ts for row in rows], nullable=False)}
-    _add_text(columns, metadata, "model", [row.model for row in rows])
-    _add_text(columns, metadata, "version", [row.version for row in rows])
+    add_text(columns, metadata, "model", [row.model for row in rows])
+    add_text(columns, metadata, "version", [row.version for row in rows])
     return columns
 
 
@@ -137,21 +142,29 @@ def _identity(rows: Sequence[Any], metadata: dict[str, str]) -> Columns:
     return columns
 
 
-def _add_text(columns: Columns, metadata: dict[str, str], name: str, values: list[str]) -> None:
+def add_text(columns: Columns, metadata: dict[str, str], name: str, values: Sequence[str]) -> None:
+    """A text of each row: as metadata where all rows have the same, else as a column."""
     if values.count(values[0]) == len(values):
         metadata[name] = values[0]
     else:
         columns[name] = text_column(values, nullable=False)
 
 
-def _add_objects(columns: Columns, prefix: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    pivoted = pivot(rows)
-    if any(dict in set(map(type, values)) for values in pivoted.values()):
-        pivoted = pivot([flatten(row) for row in rows])
-    for name, values in pivoted.items():
+def add_objects(columns: Columns, prefix: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A column for each name in these objects, flattened with dots where they are nested.
+
+    Raises:
+        RejectedEventError: names of nested objects add up to more than `flatten` allows.
+    """
+    built = {name: any_column(values) for name, values in pivot(rows).items()}
+    # An object among the values makes a column `mixed`: only those are looked at again.
+    mixed = [name for name, (kind, _) in built.items() if kind == "mixed"]
+    if any(isinstance(row.get(name), Mapping) for name in mixed for row in rows):
+        flat = pivot([flatten(row) for row in rows])
+        built = {name: any_column(values) for name, values in flat.items()}
+    for name, column in built.items():
         # A bare number of scores stands under the empty name.
-        path = f"{prefix}.{name}" if name or prefix != "scores" else prefix
-        columns[path] = any_column(values)
+        columns[f"{prefix}.{name}" if name or prefix != "scores" else prefix] = column
 
 
 def _numbers(values: list[Any]) -> Built:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -12,9 +13,10 @@ from inferwatch.events.kinds import Kind
 from inferwatch.events.label import Label
 from inferwatch.events.latency import Latency
 from inferwatch.events.prediction import Prediction
-from inferwatch.events.resource import Resource
+from inferwatch.events.resource import RESOURCE_METRICS, Resource
+from inferwatch.json_path import JsonPath
 from inferwatch.settings.section import Remark, Section, SectionError
-from inferwatch.settings.types import Text
+from inferwatch.settings.types import Address, Text
 
 _RECORDS = {
     Kind.PREDICTION: Prediction,
@@ -22,6 +24,21 @@ _RECORDS = {
     Kind.RESOURCE: Resource,
     Kind.LABEL: Label,
 }
+NUMBER_KEYS = frozenset(
+    {
+        "latency_ms",
+        "status",
+        "rows",
+        "request_bytes",
+        "response_bytes",
+        "ttft_ms",
+        "tokens_in",
+        "tokens_out",
+        *RESOURCE_METRICS,
+    }
+)
+"""Keys whose constants are numbers."""
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _MAPPINGS = ("features", "scores", "segment")
 # The bridge knows who sent a record (topic and partition): no event has to say it.
 _KNOWN_TO_THE_BRIDGE = ("origin",)
@@ -33,7 +50,7 @@ class BridgeTopic(Section):
     topic: Annotated[Text, Field(min_length=1)]
     """The topic that is read; `topics.prefix` is not put in front."""
     kind: Kind
-    """What its events are."""
+    """What its events are: prediction, latency, label or resource."""
     map: dict[str, Text] = {}
     """Our key: a JSONPath into the event ($.x.y), or a constant (=fraud). Absent: the same keys."""
 
@@ -53,11 +70,8 @@ class BridgeTopic(Section):
                 yield Remark(
                     ("map", key), f"no key of a {self.kind}; allowed are {', '.join(names)}"
                 )
-            elif not source.startswith(("$", "=")):
-                yield Remark(
-                    ("map", key),
-                    f"{source!r} is neither a path nor a constant; allowed are $.key and =value",
-                )
+            elif (mistake := _source_mistake(head, source)) is not None:
+                yield Remark(("map", key), mistake)
         if not self.map:
             return
         for f in fields:
@@ -66,11 +80,30 @@ class BridgeTopic(Section):
                 yield Remark(("map",), f"`{f.name}` is missing; every {self.kind} needs it")
 
 
+def _source_mistake(key: str, source: str) -> str | None:
+    """What is wrong with a path or a constant."""
+    if source.startswith("="):
+        if key == "ts":
+            return "every event has a time of its own; allowed is a path ($.key)"
+        if key in NUMBER_KEYS and not _NUMBER.fullmatch(source[1:]):
+            return f"{source!r} is no number; allowed are $.key and =200"
+        return None
+    if not source.startswith("$"):
+        return f"{source!r} is neither a path nor a constant; allowed are $.key and =value"
+    try:
+        JsonPath.parse(source)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 class BridgeSettings(Section):
     """Foreign topics of single JSON events that are republished in columns."""
 
     topics: tuple[BridgeTopic, ...] = ()
     """The foreign topics."""
+    admin: Address | None = None
+    """Address of /healthz and /metrics; absent: none."""
 
     @model_validator(mode="after")
     def _topics_differ(self) -> BridgeSettings:

@@ -22,7 +22,6 @@ NOT_YET = (
     "models.*.labels.memory",
     "rules.*.slo",
     "alerting.budget",
-    "bridge",
 )
 
 

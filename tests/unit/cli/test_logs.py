@@ -70,6 +70,8 @@ def test_a_second_setup_replaces_the_first():
 
 def test_a_command_logs_what_is_surprising_in_its_config(tmp_path, caplog):
     file = tmp_path / "c.yaml"
-    file.write_text("bridge: {}")
+    file.write_text("alerting: {budget: {}}")
     read_settings(str(file))
-    assert caplog.messages == [f"{file}:1:1: bridge: warning: this version does not act on it yet"]
+    assert caplog.messages == [
+        f"{file}:1:12: alerting.budget: warning: this version does not act on it yet"
+    ]

@@ -73,6 +73,7 @@ KEYS = [
     ("dashboard.auth.token", "dashboard: {auth: {token: x}}", "x"),
     ("deadletter.keep", "deadletter: {keep: none}", "none"),
     ("bridge.topics.0.topic", "bridge: {topics: [{topic: t, kind: label}]}", "t"),
+    ("bridge.admin", "bridge: {admin: '127.0.0.1:9002'}", "127.0.0.1:9002"),
     ("bridge.topics.0.kind", "bridge: {topics: [{topic: t, kind: label}]}", "label"),
     (
         "bridge.topics.0.map",

@@ -154,6 +154,14 @@ WRONG = [
      "1:81: bridge.topics[0].map.x: no key of a label; allowed are id, ts, label"),
     ("bridge: {topics: [{topic: t, kind: label, map: {ts: $.t, label: =l}}]}",
      "1:48: bridge.topics[0].map: `id` is missing; every label needs it"),
+    ("bridge: {topics: [{topic: t, kind: label, map: {id: $.i, ts: =5, label: $.y}}]}",
+     "1:62: bridge.topics[0].map.ts: every event has a time of its own; allowed is a path ($.key)"),
+    ("bridge: {topics: [{topic: t, kind: label, map: {id: $.i, ts: $.t, label: $.y z}}]}",
+     "1:74: bridge.topics[0].map.label: '$.y z' cannot be read at ' z'; allowed are .name, "
+     "['any name'], [0] and [*]"),
+    ("bridge: {topics: [{topic: t, kind: latency, "
+     "map: {model: =m, ts: $.t, latency_ms: $.l, status: =ok}}]}",
+     "1:96: bridge.topics[0].map.status: '=ok' is no number; allowed are $.key and =200"),
     ("bridge: {topics: [{topic: t, kind: label}, {topic: t, kind: label}]}",
      "1:52: bridge.topics[1].topic: 't' is bridged twice; allowed is once a topic"),
     ("rules: [{name: a, metric: quality.accuracy, when: '< 1'}, "

@@ -87,7 +87,6 @@ def test_every_key_that_nothing_acts_on_is_a_key_of_the_tree():
         "models.*.labels.memory": "models: [{name: a, labels: {memory: 1MiB}}]",
         "rules.*.slo": "rules: [{name: a, slo: {metric: latency.error_rate, objective: 99}}]",
         "alerting.budget": "alerting: {budget: {pages: 1}}",
-        "bridge": "bridge: {topics: []}",
     }
     for pattern in NOT_YET:
         warnings = load("f", text=texts[pattern]).warnings
@@ -102,5 +101,5 @@ def test_a_pattern_may_ask_for_a_value():
 
 
 def test_warnings_are_in_the_order_of_the_text():
-    text = "alerting: {budget: {}}\nmodels: [{name: '*'}, {name: b}]\nbridge: {}\n"
+    text = "alerting: {budget: {}}\nmodels: [{name: '*'}, {name: b}]\nredis: {sentinel: m}\n"
     assert [w.split(":")[1] for w in load("f", text=text).warnings] == ["1", "2", "3"]
