@@ -23,8 +23,9 @@ from consumers.notifier.apart import apart
 from consumers.notifier.channels.build import build_channels, close_channels
 from consumers.notifier.clock import WallClock
 from consumers.notifier.delivery import append_lines, delivery_lines
+from consumers.notifier.incidents import read_incidents
 from consumers.notifier.intake import Intake, Record
-from consumers.notifier.journal.entry import Entry, remembered
+from consumers.notifier.journal.entry import Entry, remembered, with_incidents
 from consumers.notifier.journal.topic import JournalTopic, read_entries
 from consumers.notifier.journal.writer import JournalWriter
 from consumers.notifier.notification import Notification
@@ -68,12 +69,18 @@ class Notifier:
         self._store = RedisStore(self._redis, settings.topics.prefix)
         tree = build_tree(notify)
         self._intake = Intake(self._store, notify, tree)
-        self._sender = Sender(
-            self._store, notify, tree, self._channels, self._clock, self._log_delivery
-        )
         self._topic = AlertsTopic(settings)
         self._journal_topic = JournalTopic(settings)
         self._journal = JournalWriter(self._journal_topic.write)
+        self._sender = Sender(
+            self._store,
+            notify,
+            tree,
+            self._channels,
+            self._clock,
+            self._log_delivery,
+            self._journal.note,
+        )
         self._position: dict[int, int] = {}
         self._compared_at = 0
         self._stop = asyncio.Event()
@@ -127,12 +134,17 @@ class Notifier:
                 opened = False
                 continue
             if not self._caught_up.is_set() and await asyncio.to_thread(self._topic.caught_up):
-                await self._patiently("Redis", self._store.make_whole)
-                self._caught_up.set()
+                opened = bool(await self._patiently("Redis", self._store.make_whole))
+                if opened:
+                    self._caught_up.set()
+                # Else it was emptied again meanwhile: all over.
 
     async def _open(self) -> bool:
-        stored = await self._store.positions()
         await self._remember()
+        stored = await self._store.positions()
+        if self._settings.start != "earliest":
+            # Lost positions must not lead to where a new installation would begin.
+            stored = self._position | stored
         # What Redis has lost since is no news, but no history either: it is told again as it was.
         history = not self._position
         positions = await asyncio.to_thread(self._topic.open, stored, history=history)
@@ -153,9 +165,12 @@ class Notifier:
             self._journal.note(Entry(key, None))
         if await self._store.whole():
             # Of what it has, only its last second may be lost: an end that it knows stays known.
-            found = replace(found, acknowledgements=())
+            found = replace(found, acknowledgements=(), lanes=())
         else:
             self._caught_up.clear()
+            if found.lanes:
+                incidents = await apart(lambda: read_incidents(self._settings))
+                found = with_incidents(found, incidents)
         await self._store.restore(found, now)
 
     async def _has_lost(self) -> bool:
@@ -166,8 +181,11 @@ class Notifier:
         now = self._clock.now()
         if now < self._compared_at + COMPARE_MS:
             return False
+        whole = await self._patiently("Redis", self._store.whole)
         stored = await self._patiently("Redis", self._store.positions)
         self._compared_at = now
+        if whole is False and self._caught_up.is_set():
+            return True
         return stored is not None and any(
             stored.get(n, -1) < offset for n, offset in self._position.items()
         )

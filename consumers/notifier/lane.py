@@ -120,16 +120,10 @@ class Lane:
 
 def lane_to_json(lane: Lane) -> bytes:
     """The lane, to be stored; it begins with the format number."""
-    told = lane.told and {
-        "at": lane.told.at,
-        "firing": sorted(lane.told.firing),
-        "resolved": sorted(lane.told.resolved),
-        "heard": dict(lane.told.heard),
-    }
     plain = {
         "address": lane.address.to_json().decode(),
         "alerts": [dict(t.event) for t in lane.alerts.values()],
-        "told": told,
+        "told": lane.told and _told_plain(lane.told),
         "pending": lane.pending and notifications.to_plain(lane.pending),
         "covered": sorted(lane.covered),
         "attempts": lane.attempts,
@@ -159,6 +153,18 @@ def lane_from_json(data: bytes) -> Lane:
     )
 
 
+def knowledge_to_json(lane: Lane) -> bytes:
+    """What the lane's receiver was told; enough to tell it nothing twice."""
+    told = lane.told and _told_plain(lane.told)
+    return orjson.dumps({"address": lane.address.to_json().decode(), "told": told})
+
+
+def knowledge_from_json(data: bytes) -> Lane:
+    """A lane that holds nothing but what `knowledge_to_json` wrote."""
+    plain = orjson.loads(data)
+    return Lane(address_from_json(plain["address"].encode()), told=_told(plain["told"]))
+
+
 def check_format(number: bytes, what: str) -> None:
     """Refuse stored state of a newer format."""
     if not number.isdigit() or int(number) > FORMAT:
@@ -166,6 +172,15 @@ def check_format(number: bytes, what: str) -> None:
             f"{what} in Redis has format {number.decode('utf-8', 'replace')!r}, this version reads "
             f"up to {FORMAT}: start the newer inferwatch again, or use another topics.prefix"
         )
+
+
+def _told_plain(told: Told) -> dict[str, Any]:
+    return {
+        "at": told.at,
+        "firing": sorted(told.firing),
+        "resolved": sorted(told.resolved),
+        "heard": dict(told.heard),
+    }
 
 
 def _told(plain: Mapping[str, Any] | None) -> Told | None:

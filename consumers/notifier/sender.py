@@ -13,9 +13,11 @@ from redis.exceptions import RedisError
 from consumers.notifier.channels.build import BoundChannel, ChannelKey
 from consumers.notifier.channels.interface import Permanent, Retryable
 from consumers.notifier.clock import Clock
+from consumers.notifier.journal.entry import Entry, forget_told, told_entry
 from consumers.notifier.lane import Address, Lane
 from consumers.notifier.notification import Notification
 from consumers.notifier.pipeline import finish, next_look, step
+from consumers.notifier.reason import Reason
 from consumers.notifier.stages.collect import Arrival
 from consumers.notifier.stages.hold import Holder
 from consumers.notifier.stages.inhibit import Inhibitor
@@ -41,6 +43,7 @@ BUSY_MS = 200
 REFUSED_MS = 300_000
 
 LogDelivery = Callable[[Notification, int, bool, str], Awaitable[None]]
+Note = Callable[[Entry], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Sender:
 
     Crash order: (1) claim; (2) save the message that will be sent; (3) send it; (4) save the
     outcome. A process that dies before (2) leaves the lane as it was; after it, whoever claims the
-    lane next sends the saved message, with the same id.
+    lane next sends the saved message, with the same id. What was told is noted after (4), for a
+    store that is emptied.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Sender:
         channels: Mapping[ChannelKey, BoundChannel],
         clock: Clock,
         log_delivery: LogDelivery,
+        note: Note,
     ) -> None:
         """Send through channels what the store's lanes hold."""
         self._store = store
@@ -84,6 +89,7 @@ class Sender:
         self._channels = channels
         self._clock = clock
         self._log_delivery = log_delivery
+        self._note = note
         self._table = TimeTable(notify.intervals())
         self._fatal: StateFormatError | None = None
         self._in_flight: Counter[ChannelKey] = Counter()
@@ -161,6 +167,7 @@ class Sender:
         if bound is None:
             _log.warning("receiver %s (%s %d) is gone from the config: its alerts end here", *key)
             await self._store.drop(claim)
+            self._note(forget_told(address))
             return
         # A route that is gone from the config leaves its open alerts to the root's timing.
         route = self._routes.get(address.route, self._root).for_channel(bound.settings.renew)
@@ -193,9 +200,11 @@ class Sender:
             acknowledged=rules.acknowledged if channel.renew is None else (),
         )
         if done.lane.pending is None:
-            await self._store.save(
+            saved = await self._store.save(
                 work.claim, done.lane, used=done.used, due=done.due, due_if_more=done.due_if_more
             )
+            if saved and done.lane.told is not lane.told:
+                self._note(told_entry(done.lane))
             return
         until = now + self._lease
         held = await self._store.save(
@@ -244,7 +253,11 @@ class Sender:
         await self._log_delivery(message, attempt, True, detail)
         lane = finish(lane, message.at)
         due, due_if_more = next_look(lane, work.route, message.at)
-        await self._store.save(work.claim, lane, used=0, due=due, due_if_more=due_if_more)
+        saved = await self._store.save(work.claim, lane, used=0, due=due, due_if_more=due_if_more)
+        # A renewal is due again so soon that noting it would save nobody anything.
+        renewal = message.reason == Reason.REPEAT and work.bound.settings.renew is not None
+        if saved and not renewal:
+            self._note(told_entry(lane))
 
     async def _failed(
         self, work: _Work, lane: Lane, message: Notification, attempt: int, failure: Retryable

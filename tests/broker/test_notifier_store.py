@@ -8,6 +8,7 @@ import redis.asyncio
 from alert_story import BEGIN
 from notifier_store_suite import TTL, StoreSuite, filing
 
+from consumers.notifier.journal.entry import Remembered
 from consumers.notifier.store.redis import RedisStore
 from inferwatch.errors import StateFormatError
 
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.broker
 async def store(redis_server, prefix):
     client = redis.asyncio.Redis.from_url(redis_server.url)
     store = RedisStore(client, prefix)
-    await store.make_whole()
+    await store.restore(Remembered(), BEGIN)
+    assert await store.make_whole()
     yield store
     await client.aclose()
 
@@ -32,7 +34,9 @@ class TestRedisStore(StoreSuite):
 async def test_two_notifiers_share_the_lanes(redis_server, prefix):
     clients = [redis.asyncio.Redis.from_url(redis_server.url) for _ in range(2)]
     one, two = (RedisStore(client, prefix) for client in clients)
-    await one.make_whole()
+    await one.restore(Remembered(), BEGIN)
+    assert await one.make_whole()
+    assert await two.make_whole()
     assert await one.file([filing("a")], BEGIN) == [True]
     assert await two.file([filing("a")], BEGIN) == [False]
     claims = [await s.claim(BEGIN, TTL, 10) for s in (one, two)]
@@ -49,9 +53,16 @@ async def test_an_emptied_store_gives_nothing_to_send_until_it_is_whole(
     plain.delete(*plain.scan_iter(f"{prefix}*"))
     plain.close()
     await store.file([filing("a")], BEGIN)
+    await store.move_to({0: 7})
     assert not await store.whole()
     assert await store.claim(BEGIN, TTL, 10) == []
-    await store.make_whole()
+    assert not await store.make_whole()
+    await store.restore(Remembered(), BEGIN)
+    assert await store.positions() == {}
+    await store.move_to({0: 1})
+    await store.restore(Remembered(), BEGIN)
+    assert await store.positions() == {0: 1}
+    assert await store.make_whole()
     assert len(await store.claim(BEGIN, TTL, 10)) == 1
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from consumers.notifier.channels.build import BoundChannel
 from consumers.notifier.channels.interface import Permanent, Retryable
 from consumers.notifier.intake import Intake, Record
+from consumers.notifier.journal.entry import Entry, remembered
 from consumers.notifier.notification import Notification
 from consumers.notifier.sender import Sender
 from consumers.notifier.stages.route import build_tree
@@ -114,6 +115,7 @@ class Story:
         self.fails: dict[str, Callable[[float], Exception | None]] = {}
         self._pushes: list[tuple[float, dict, float | None]] = []
         self._offset = 0
+        self.journal: dict[str, bytes] = {}
 
     def at(self, seconds: float) -> "_Moment":
         return _Moment(self, seconds)
@@ -143,7 +145,9 @@ class Story:
                 channels[(receiver.name, kind, index)] = BoundChannel(channel, channel_settings)
         await self.store.make_whole()
         intake = Intake(self.store, settings, tree)
-        sender = Sender(self.store, settings, tree, channels, self.clock, _no_log)
+        sender = Sender(
+            self.store, settings, tree, channels, self.clock, _no_log, self._journal_note
+        )
         pushes = sorted((p for p in self._pushes if p[0] <= until), key=lambda p: p[0])
         self._pushes = [p for p in self._pushes if p[0] > until]
         end = BEGIN + int(until * 1000)
@@ -163,6 +167,18 @@ class Story:
         else:
             raise AssertionError("the story does not end")
         self.clock.ms = end
+
+    def _journal_note(self, entry: Entry) -> None:
+        self.journal.pop(entry.key, None)
+        if entry.value is not None:
+            self.journal[entry.key] = entry.value
+
+    def after_a_flush(self) -> "Story":
+        """The story as it goes on with an empty store, and what the journal remembers."""
+        on = Story(self.notify)
+        on.clock.ms = self.clock.ms
+        asyncio.run(on.store.restore(remembered(self.journal, on.clock.ms), on.clock.ms))
+        return on
 
     def _record(self, at: float, event: dict, recorded: float | None) -> Record:
         self._offset += 1

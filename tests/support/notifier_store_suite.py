@@ -9,7 +9,7 @@ from alert_story import BEGIN, alert_event
 
 from consumers.notifier.acknowledgement import Acknowledgement
 from consumers.notifier.journal.entry import Remembered
-from consumers.notifier.lane import Address, Lane
+from consumers.notifier.lane import Address, Lane, Told
 from consumers.notifier.pipeline import finish, step
 from consumers.notifier.stages.group import Destination
 from consumers.notifier.stages.route import build_tree
@@ -209,3 +209,16 @@ class StoreSuite:
             "a": "ann",
             "b": "bob",
         }
+
+    async def test_what_receivers_were_told_comes_back_and_what_a_lane_has_stays(self, store):
+        def lane(address: Address, at: int) -> Lane:
+            alert = filing("a").transition
+            told = Told(at, frozenset({"a"}), frozenset(), {alert.id: at})
+            return Lane(address, {"a": alert}, told)
+
+        await store.restore(Remembered(lanes=(lane(LANE, 1), Lane(OTHER))), BEGIN)
+        await store.restore(Remembered(lanes=(lane(LANE, 2),)), BEGIN + 5)
+        assert await store.next_due() == BEGIN
+        (claim,) = await store.claim(BEGIN, TTL, 10)
+        found, address, inbox = await store.load(claim)
+        assert (found, address, inbox) == (lane(LANE, 1), LANE, [])

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from consumers.notifier.acknowledgement import (
     Acknowledgement,
     acknowledgement_from_json,
     acknowledgement_to_json,
 )
+from consumers.notifier.lane import (
+    HEARD_MS,
+    Address,
+    Lane,
+    knowledge_from_json,
+    knowledge_to_json,
+)
 from consumers.notifier.stages.silence import Silence
 from consumers.notifier.store.silence_json import silence_from_json, silence_to_json
+from consumers.notifier.transition import Transition
 from inferwatch.errors import StateFormatError
 
 FORMAT = 1
@@ -34,12 +42,14 @@ class Remembered:
     Attributes:
         silences: all of them; some may be over.
         acknowledgements: also of incidents that are over since.
+        lanes: with nothing but what their receivers were told.
         forgettable: the keys that matter no more.
     """
 
     silences: tuple[Silence, ...] = ()
     acknowledgements: tuple[Acknowledgement, ...] = ()
-    forgettable: tuple[str, ...] = field(default=())
+    lanes: tuple[Lane, ...] = ()
+    forgettable: tuple[str, ...] = ()
 
 
 def silence_entry(silence: Silence) -> Entry:
@@ -57,6 +67,16 @@ def acknowledgement_entry(acknowledgement: Acknowledgement) -> Entry:
     return Entry(f"acknowledgement/{acknowledgement.incident}", value)
 
 
+def told_entry(lane: Lane) -> Entry:
+    """The entry that keeps what a lane's receiver was told."""
+    return Entry(_told_key(lane.address), _pack(knowledge_to_json(lane)))
+
+
+def forget_told(address: Address) -> Entry:
+    """The entry that takes back what a lane's receiver was told."""
+    return Entry(_told_key(address), None)
+
+
 def remembered(entries: Mapping[str, bytes], now: int) -> Remembered:
     """What the latest value of each key says, at a time (ms since the epoch).
 
@@ -67,9 +87,32 @@ def remembered(entries: Mapping[str, bytes], now: int) -> Remembered:
     """
     silences = [silence_from_json(v) for v in _of_kind(entries, "silence")]
     taken = [acknowledgement_from_json(v) for v in _of_kind(entries, "acknowledgement")]
+    lanes = [knowledge_from_json(v) for v in _of_kind(entries, "told")]
     forgettable = [f"silence/{s.id}" for s in silences if s.ends_at <= now]
     forgettable += [f"acknowledgement/{a.incident}" for a in taken if a.at + ACKNOWLEDGED_MS <= now]
-    return Remembered(tuple(silences), tuple(taken), tuple(forgettable))
+    forgettable += [_told_key(lane.address) for lane in lanes if _past(lane, now)]
+    return Remembered(tuple(silences), tuple(taken), tuple(lanes), tuple(forgettable))
+
+
+def with_incidents(found: Remembered, incidents: Mapping[str, Transition]) -> Remembered:
+    """The same, each lane holding what its receiver believes to fire, as it stands now."""
+    return replace(
+        found,
+        lanes=tuple(
+            lane.with_alerts({i: incidents[i] for i in lane.told.firing if i in incidents})
+            for lane in found.lanes
+            if lane.told is not None
+        ),
+    )
+
+
+def _past(lane: Lane, now: int) -> bool:
+    """Whether what was told cannot matter any more: all is over, and long ago."""
+    return lane.told is None or (not lane.told.firing and lane.told.at + HEARD_MS <= now)
+
+
+def _told_key(address: Address) -> str:
+    return f"told/{address.id}"
 
 
 def _of_kind(entries: Mapping[str, bytes], kind: str) -> Iterable[bytes]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from consumers.notifier.lane import Lane
 from consumers.notifier.transition import Transition
+from inferwatch.events.alert import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ def collect(lane: Lane, inbox: Sequence[Arrival], *, prompt: bool) -> tuple[Lane
 
     A prompt lane takes one at a time, so that each becomes a message. An incident that was over
     before it was even read is not told: nobody is paged for what is past. The end of an incident
-    that the group never held stays silent.
+    that the group never held stays silent, and what the receiver heard the end of is not told anew
+    when it is read again after a loss.
     """
     closed_later = {a.transition.incident: i for i, a in enumerate(inbox) if not a.transition.open}
     alerts = dict(lane.alerts)
@@ -39,7 +41,17 @@ def collect(lane: Lane, inbox: Sequence[Arrival], *, prompt: bool) -> tuple[Lane
             continue
         if not new.open and new.incident not in alerts and not lane.knows(new.incident):
             continue
+        if new.incident not in alerts and _heard_the_end(lane, new):
+            continue
         alerts[new.incident] = new
         if prompt:
             break
     return lane.with_alerts(alerts), used
+
+
+def _heard_the_end(lane: Lane, new: Transition) -> bool:
+    if lane.told is None:
+        return False
+    if new.status == Status.FIRING:
+        return f"{new.incident}/{Status.RESOLVED}" in lane.told.heard
+    return not new.open and new.id in lane.told.heard

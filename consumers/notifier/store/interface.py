@@ -73,12 +73,16 @@ class Store(Protocol):
         """Whether it holds all that it was ever told: False when new, and once it was emptied."""
         ...
 
-    async def make_whole(self) -> None:
-        """Note that what it had lost is there again."""
+    async def make_whole(self) -> bool:
+        """Note that what it had lost is there again; False when it was emptied since `restore`."""
         ...
 
     async def restore(self, remembered: Remembered, now: int) -> None:
-        """Add what a second place remembers and this one lost; what it has itself stays."""
+        """Add what a second place remembers and this one lost; what it has itself stays.
+
+        The first one to restore a store that is not whole takes its positions back: what was filed
+        before is lost, so that all is read again.
+        """
         ...
 
     async def claim(self, now: int, ttl: int, limit: int) -> list[Claim]:

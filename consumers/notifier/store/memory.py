@@ -93,12 +93,15 @@ class MemoryStore:
         """See `Store`."""
         return self._whole
 
-    async def make_whole(self) -> None:
+    async def make_whole(self) -> bool:
         """See `Store`."""
         self._whole = True
+        return True
 
     async def restore(self, remembered: Remembered, now: int) -> None:
         """See `Store`."""
+        if not self._whole:
+            self._positions.clear()
         for silence in remembered.silences:
             mine = self._silences.get(silence.id)
             # The only change of a silence is its earlier end.
@@ -106,6 +109,12 @@ class MemoryStore:
                 self._silences[silence.id] = silence
         for taken in remembered.acknowledgements:
             self._acknowledgements.setdefault(taken.incident, taken)
+        for lane in remembered.lanes:
+            if lane.address.id not in self._lanes:
+                self._addresses[lane.address.id] = lane.address
+                self._lanes[lane.address.id] = lane
+                if lane.alerts:
+                    self._due.setdefault(lane.address.id, now)
 
     async def claim(self, now: int, ttl: int, limit: int) -> list[Claim]:
         """See `Store`."""

@@ -63,6 +63,8 @@ class RedisStore:
         self._save = redis.register_script(scripts.SAVE)
         self._drop = redis.register_script(scripts.DROP)
         self._move = redis.register_script(scripts.MOVE)
+        self._begin_anew = redis.register_script(scripts.BEGIN_ANEW)
+        self._make_whole = redis.register_script(scripts.MAKE_WHOLE)
 
     def _key(self, *parts: str) -> str:
         return self._root + ":".join(parts)
@@ -134,12 +136,17 @@ class RedisStore:
         stored = await self._redis.get(self._key("whole"))
         return stored is not None and bool(_body(stored, "the mark of a whole state"))
 
-    async def make_whole(self) -> None:
+    async def make_whole(self) -> bool:
         """See `Store`."""
-        await self._redis.set(self._key("whole"), b"%d whole" % FORMAT)
+        return bool(await self._make_whole(keys=[self._key("whole"), self._key("restored")]))
 
     async def restore(self, remembered: Remembered, now: int) -> None:
         """See `Store`."""
+        # First, so that its mark is gone when anything that follows is.
+        await self._begin_anew(
+            keys=[self._key("whole"), self._key("restored"), self._key("positions")],
+            args=[b"%d restored" % FORMAT],
+        )
         known = {s.id: s for s in await self.silences()}
         for silence in remembered.silences:
             mine = known.get(silence.id)
@@ -149,6 +156,13 @@ class RedisStore:
         for taken in remembered.acknowledgements:
             value = b"%d " % FORMAT + acknowledgement_to_json(taken)
             await self._redis.hsetnx(self._key("acknowledged"), taken.incident, value)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for lane in remembered.lanes:
+                name, kept = lane.address.id, OPEN_TTL_MS if lane.alerts else OVER_TTL_MS
+                pipe.set(self._key("lane", name), lane_to_json(lane), nx=True, px=kept)
+                if lane.alerts:
+                    pipe.zadd(self._key("due"), {name: now}, nx=True)
+            await pipe.execute()
 
     async def claim(self, now: int, ttl: int, limit: int) -> list[Claim]:
         """See `Store`."""

@@ -88,3 +88,17 @@ for i = 3, #ARGV, 2 do
 end
 return 1
 """
+
+# KEYS: whole, restored, positions          ARGV: mark
+BEGIN_ANEW = """
+if redis.call('EXISTS', KEYS[1]) == 0 and redis.call('SET', KEYS[2], ARGV[1], 'NX') then
+  redis.call('DEL', KEYS[3])
+end
+return 1
+"""
+
+# KEYS: whole, restored
+MAKE_WHOLE = """
+if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('RENAME', KEYS[2], KEYS[1]) end
+return redis.call('EXISTS', KEYS[1])
+"""

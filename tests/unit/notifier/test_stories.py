@@ -409,3 +409,24 @@ def test_a_silence_holds_back_until_it_ends():
         ("other firing", True),
         ("silenced firing", False),
     ]
+
+
+@pytest.mark.parametrize("route", [PROMPT, GROUPED])
+def test_after_a_flush_what_was_told_is_not_told_again_but_its_end_is(route):
+    story = Story(tree(route))
+    story.at(0).push("a").push("b", label_alertname="2").push("c", label_alertname="3")
+    story.at(60).push("b", "resolved", label_alertname="2")
+    story.tell(200)
+    assert len(story.journal) in (1, 3)
+    on = story.after_a_flush()
+    # All of the topic is read again, then it goes on.
+    on.at(200).push("a", recorded=0).push("b", recorded=0, label_alertname="2")
+    on.at(200).push("c", recorded=0, label_alertname="3")
+    on.at(200).push("b", "resolved", recorded=60, label_alertname="2")
+    on.at(320).push("a", "resolved")
+    on.at(330).push("d", label_alertname="4")
+    on.tell(500)
+    told = [a for said in on.said for a in said.told]
+    assert "a resolved" in told
+    assert "d firing" in told
+    assert not {"a firing", "b firing", "b resolved"} & set(told)
