@@ -146,15 +146,17 @@ async def live(
     sources = [SourcePartition(part.topic, part.partition) for part in parts]
     await engine.assign(sources, range(partitions[topics.DIRTY.full_name(prefix)]))
     polls = 0
+    # An acknowledgement comes when its step is done, which may be many polls after its record.
+    done: dict[TopicPartition, int] = {}
     while not stop.is_set() and not engine.failure.done():
-        done: dict[TopicPartition, int] = {}
         polls += 1
         for part, records in (await consumer.getmany(timeout_ms=100, max_records=200)).items():
             for record in records * (2 if polls % TWICE_EVERY == 0 else 1):
                 await engine.take(raw_record(record), _acknowledge(done, part, record.offset))
         await asyncio.sleep(0.05)
-        if done:
-            await consumer.commit({part: offset + 1 for part, offset in done.items()})
+        while done:
+            part, offset = done.popitem()
+            await consumer.commit({part: offset + 1})
             acknowledged()
     if engine.failure.done():
         raise engine.failure.result()
