@@ -23,8 +23,6 @@ from inferwatch.events.window import (
 MAX_MEASURES = 2_000
 """Of one result; what comes after (features in order of name) is not plotted."""
 
-_NOT_NUMBERS = frozenset({"confusion", "per_class"})
-
 
 def measures(result: WindowResult) -> dict[str, float]:
     """Every number of a result that is defined; a null is left out, as is what is not finite."""
@@ -59,9 +57,11 @@ def _paths(result: WindowResult) -> Iterator[tuple[str, float | None]]:
 def _scalars(block: str, record: LatencyBlock | None) -> Iterator[tuple[str, float | None]]:
     if record is None:
         return
+    # By what a value is, not by its name: a later version may add fields of any kind.
     for field in dataclasses.fields(record):
-        if field.name not in _NOT_NUMBERS:
-            yield f"{block}.{field.name}", getattr(record, field.name)
+        value = getattr(record, field.name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{block}.{field.name}", value
 
 
 def _drift(path: str, block: FeatureBlock, rows: int) -> Iterator[tuple[str, float | None]]:

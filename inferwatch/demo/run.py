@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -209,8 +209,10 @@ class Demo:
         deadline = time.monotonic() + PHASE_S / self._options.speed + GRACE_S
         while (done := share()) < 1.0:
             for death in supervisor.tend():
-                if death.again_in_s is None:
-                    raise DemoFailedError(f"{death}: see logs/{death.name}.log")
+                # A part that is killed from outside comes back; one that fails has a defect.
+                if death.again_in_s is None or death.code > 0:
+                    final = replace(death, again_in_s=None)
+                    raise DemoFailedError(f"{final}: see logs/{death.name}.log")
                 self._screen.say(str(death))
             if time.monotonic() > deadline:
                 return

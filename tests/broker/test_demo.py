@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -106,6 +107,34 @@ def test_ctrl_c_at_any_moment_leaves_nothing_behind(tmp_path, after_s):
     text = (tmp_path / "out.log").read_text()
     assert "Traceback" not in text
     assert not processes_of(out)
+
+
+def test_a_part_that_fails_fails_the_demo_and_says_which(tmp_path):
+    out = tmp_path / "out"
+    demo = start(out)
+
+    def dashboard():
+        return next((pid for pid, argv in processes_of(out) if " dashboard " in argv), None)
+
+    eventually(lambda: "\ncalm:" in (tmp_path / "out.log").read_text(), timeout_s=90)
+    host, _, port = load(str(out / "inferwatch.yaml")).dashboard.listen.rpartition(":")
+    os.kill(dashboard(), signal.SIGKILL)
+    with eventually(lambda: taken(host, int(port)), timeout_s=20):
+        # It is started again, as what is killed is, and then cannot listen: a failure of its own.
+        code = demo.wait(60)
+    assert code == 1
+    text = (tmp_path / "out.log").read_text()
+    assert "logs/dashboard.log" in text.replace("\n", "")
+    assert "Traceback" not in text
+    assert not processes_of(out)
+
+
+def taken(host, port):
+    """A socket that listens there, or None while another one does."""
+    try:
+        return socket.create_server((host, port))
+    except OSError:
+        return None
 
 
 class LogCopy(threading.Thread):

@@ -14,6 +14,7 @@ time-outs would make each death cost ten seconds.
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import os
 import signal
@@ -61,6 +62,8 @@ NOT_REACHED = 3
 NOT_REACHED_AFTER_S = 25.0
 TOO_FAR = 15
 """Records that each life skips at its beginning."""
+
+STUCK_AFTER_S = 7.0
 
 TO_THE_END = 2**40
 
@@ -160,6 +163,8 @@ async def live(
             acknowledged()
     if engine.failure.done():
         raise engine.failure.result()
+    # A life that does not end says where it is, before whoever waits for it gives up.
+    faulthandler.dump_traceback_later(STUCK_AFTER_S)
     await engine.stop()
     await client.aclose()
 

@@ -11,7 +11,7 @@ from consumers.dashboard.incidents import Incident, Incidents
 from consumers.dashboard.measures import MAX_MEASURES, measures
 from consumers.dashboard.series import SeriesId
 from inferwatch.events.alert import Status
-from inferwatch.events.window import RegressionBlock
+from inferwatch.events.window import EstimatedBlock, RegressionBlock
 
 NOW = START
 
@@ -198,3 +198,19 @@ def test_a_grid_has_at_most_the_wanted_points_and_covers_all(first: int, slots: 
 def test_windows_that_are_missing_are_gaps() -> None:
     grid = Grid.over(0, 180_000, 60_000, 100)
     assert downsample(grid, "rows", [0, 180_000], [1.0, 2.0]) == [1.0, None, None, 2.0]
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_what_a_block_says_in_words_is_no_measure(calibrated):
+    estimated = EstimatedBlock(
+        accuracy=0.9 if calibrated else None,
+        low=0.85 if calibrated else None,
+        high=0.95 if calibrated else None,
+        reason=None if calibrated else "the reference's scores are not calibrated",
+    )
+    found = measures(replace(window(), estimated=estimated))
+    named = {name for name in found if name.startswith("estimated.")}
+    assert named == (
+        {f"estimated.{k}" for k in ("accuracy", "low", "high")} if calibrated else set()
+    )
+    assert all(isinstance(value, float) for value in found.values())
