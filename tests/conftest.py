@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from kafka_distribution import MissingError
+from redis_cluster import RedisCluster, running_cluster
 
 from inferwatch.embedded.redis import EmbeddedRedis, find_server
 
@@ -70,6 +71,13 @@ def redis_server(tmp_path_factory, pytestconfig) -> Iterator[EmbeddedRedis]:
         _note(pytestconfig, "Redis", "Redis " + ".".join(map(str, version)))
     with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory, unused_tcp_port_factory) -> Iterator[RedisCluster]:
+    """The run's Redis Cluster: `.url`, `.ports`, `.keys_of(port, pattern)`."""
+    with running_cluster(tmp_path_factory.mktemp("cluster"), unused_tcp_port_factory) as cluster:
+        yield cluster
 
 
 @pytest.fixture

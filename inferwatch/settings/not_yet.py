@@ -14,8 +14,6 @@ TEXT = "warning: this version does not act on it yet"
 
 # Dotted keys; `*` is any one key or list position, ` = ` asks for a value too.
 NOT_YET = (
-    "redis.cluster = true",
-    "redis.sentinel",
     "limits.segments",
     "defaults.reference",
     "models.*.reference",

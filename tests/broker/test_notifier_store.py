@@ -31,6 +31,17 @@ class TestRedisStore(StoreSuite):
         time.sleep(ms / 1000)
 
 
+class TestRedisClusterStore(TestRedisStore):
+    @pytest.fixture
+    async def store(self, redis_cluster, prefix):
+        client = redis.asyncio.RedisCluster.from_url(redis_cluster.url)
+        store = RedisStore(client, prefix)
+        await store.restore(Remembered(), BEGIN)
+        assert await store.make_whole()
+        yield store
+        await client.aclose()
+
+
 async def test_two_notifiers_share_the_lanes(redis_server, prefix):
     clients = [redis.asyncio.Redis.from_url(redis_server.url) for _ in range(2)]
     one, two = (RedisStore(client, prefix) for client in clients)

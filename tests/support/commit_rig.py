@@ -36,7 +36,18 @@ class CommitRig:
 
     def worker(self) -> subprocess.Popen[str]:
         """A real worker."""
-        return self._start(["-m", "inferwatch", "worker", "-c", str(self.path)])
+        return self.run("worker")
+
+    def run(self, command: str, *options: str) -> subprocess.Popen[str]:
+        """Any command that goes on until it is stopped."""
+        return self._start(["-m", "inferwatch", command, "-c", str(self.path), *options])
+
+    def output(self, *command: str) -> str:
+        """What a command that ends by itself prints; it must succeed."""
+        argv = [sys.executable, "-m", "inferwatch", *command, "-c", str(self.path)]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def _start(self, arguments: list[str]) -> subprocess.Popen[str]:
         with self.log.open("a") as log:

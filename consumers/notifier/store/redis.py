@@ -58,7 +58,6 @@ class RedisStore:
         self._owner = uuid.uuid4().hex
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._tokens = count(1)
-        self._file = redis.register_script(scripts.FILE)
         self._claim = redis.register_script(scripts.CLAIM)
         self._save = redis.register_script(scripts.SAVE)
         self._drop = redis.register_script(scripts.DROP)
@@ -88,16 +87,14 @@ class RedisStore:
             return []
         async with self._room, self._redis.pipeline(transaction=False) as pipe:
             for filing in filings:
-                await self._file(
-                    keys=[
-                        self._key("incident", filing.transition.incident),
-                        self._key("due"),
-                        self._key("open"),
-                        self._key("acknowledged"),
-                    ],
-                    args=self._filing_args(filing, now),
-                    client=pipe,
-                )
+                keys = [
+                    self._key("incident", filing.transition.incident),
+                    self._key("due"),
+                    self._key("open"),
+                    self._key("acknowledged"),
+                ]
+                # The whole script: the pipeline of a cluster takes no EVALSHA.
+                pipe.eval(scripts.FILE, len(keys), *keys, *self._filing_args(filing, now))
             return [bool(taken) for taken in await pipe.execute()]
 
     def _filing_args(self, filing: Filing, now: int) -> list[Any]:

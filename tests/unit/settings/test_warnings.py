@@ -68,7 +68,8 @@ def test_a_surprise_is_a_warning_at_its_place(text, line):
         "models: [{name: 'a*', windows: [7m]}]\n"
         "rules: [{name: r, models: ab, metric: quality.accuracy, when: '< 1', window: 7m}]",
         "rules: [{name: r, metric: quality.accuracy, when: '< 1', window: 5m}]",
-        "redis: {cluster: false}",
+        "redis: {cluster: true}",
+        "redis: {sentinel: m}",
         "bridge:",
     ],
 )
@@ -79,8 +80,6 @@ def test_what_is_as_usual_is_no_warning(text):
 def test_every_key_that_nothing_acts_on_is_a_key_of_the_tree():
     """A pattern that fits no legal config would hide that its key is acted on by now."""
     texts = {
-        "redis.cluster = true": "redis: {cluster: true}",
-        "redis.sentinel": "redis: {sentinel: m}",
         "limits.segments": "limits: {segments: 5}",
         "defaults.reference": "defaults: {reference: {learn: 1h}}",
         "models.*.reference": "models: [{name: a, reference: {learn: 1h}}]",
@@ -101,5 +100,8 @@ def test_a_pattern_may_ask_for_a_value():
 
 
 def test_warnings_are_in_the_order_of_the_text():
-    text = "alerting: {budget: {}}\nmodels: [{name: '*'}, {name: b}]\nredis: {sentinel: m}\n"
+    text = (
+        "alerting: {budget: {}}\nmodels: [{name: '*'}, {name: b}]\n"
+        "rules: [{name: a, slo: {metric: latency.error_rate, objective: 99}}]\n"
+    )
     assert [w.split(":")[1] for w in load("f", text=text).warnings] == ["1", "2", "3"]
