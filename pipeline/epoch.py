@@ -38,6 +38,41 @@ class LogSpan:
     whole_from: int
 
 
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """How much of what an epoch began with is counted: `counted` of `of` records of the log."""
+
+    counted: int
+    of: int
+
+
+def rebuild_of(
+    epoch: bytes,
+    offsets: Mapping[SourcePartition, int | None],
+    firsts: Mapping[SourcePartition, int],
+) -> Rebuild | None:
+    """What is still missing of an epoch; None where all of it is counted.
+
+    Args:
+        epoch: as Redis holds it.
+        offsets: the last offset counted of each input partition, None where nothing is stored.
+        firsts: the first offset that the log of each still holds.
+
+    >>> one = SourcePartition("inference.labels", 0)
+    >>> epoch = pack(["token", {str(one): 90}, NEVER])
+    >>> rebuild_of(epoch, {one: 29}, {one: 10}), rebuild_of(epoch, {one: 89}, {one: 10})
+    (Rebuild(counted=20, of=80), None)
+    """
+    _, ends, _ = unpack(epoch, "the epoch")
+    counted = of = 0
+    for source, offset in offsets.items():
+        first, end = firsts[source], ends.get(str(source), 0)
+        of += max(0, end - first)
+        if offset is not None:
+            counted += max(0, min(offset + 1, end) - first)
+    return Rebuild(counted, of) if counted < of else None
+
+
 class EpochGate:
     """Tells whether evaluation may go on.
 

@@ -15,9 +15,11 @@ from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from inferwatch.store import connect_async, reach_redis
 from pipeline.decode import RawRecord
+from pipeline.epoch import Rebuild, rebuild_of
 from pipeline.log import LogReader
 from pipeline.models import ModelPlans
 from pipeline.progress import Progress, read_progress
+from pipeline.state.evaluations import EvaluationStore
 from pipeline.state.keys import Keys, SourcePartition
 from pipeline.state.partitions import PartitionStore
 from pipeline.windows.watermark import NEVER
@@ -55,11 +57,17 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemStatus:
-    """Everything that `status` tells."""
+    """Everything that `status` tells.
+
+    Attributes:
+        rebuild: records counted again after Redis lost them, of those to count before anything is
+            published; None where nothing is missing.
+    """
 
     at: int
     workers: int
     lag: int
+    rebuild: Rebuild | None = None
     partitions: list[PartitionStatus] = field(default_factory=list)
     models: list[ModelStatus] = field(default_factory=list)
     firing: list[Alert] = field(default_factory=list)
@@ -80,26 +88,37 @@ def read_status(settings: Settings) -> SystemStatus:
         for name in [topic.full_name(settings.topics.prefix)]
         for number in reader.partitions(name)
     ]
-    progress = asyncio.run(_progress(settings, sources))
+    progress, epoch = asyncio.run(_progress(settings, sources))
     partitions = [_partition(progress, source) for source in sources]
     workers = {p.worker for p in partitions if p.worker is not None}
     return SystemStatus(
         at=progress.now_ms,
         workers=len(workers),
         lag=sum(p.lag or 0 for p in partitions),
+        rebuild=None if epoch is None else _rebuild(progress, epoch, reader),
         partitions=partitions,
         models=list(_models(settings, progress, reader)),
         firing=_firing(settings, reader),
     )
 
 
-async def _progress(settings: Settings, sources: list[SourcePartition]) -> Progress:
+async def _progress(
+    settings: Settings, sources: list[SourcePartition]
+) -> tuple[Progress, bytes | None]:
+    """How far the partitions are, and the epoch that Redis holds."""
     client = connect_async(settings.redis)
     try:
-        store = PartitionStore(client, Keys(settings.topics.prefix))
-        return await read_progress(store, sources, time.time_ns() // 1_000_000)
+        keys = Keys(settings.topics.prefix)
+        epoch = await EvaluationStore(client, keys).held_epoch()
+        store = PartitionStore(client, keys)
+        return await read_progress(store, sources, time.time_ns() // 1_000_000), epoch
     finally:
         await client.aclose()
+
+
+def _rebuild(progress: Progress, epoch: bytes, reader: LogReader) -> Rebuild | None:
+    offsets = {source: one.offset for source, one in progress.sources.items()}
+    return rebuild_of(epoch, offsets, {source: reader.bounds(source)[0] for source in offsets})
 
 
 def _partition(progress: Progress, source: SourcePartition) -> PartitionStatus:

@@ -35,6 +35,12 @@ def _print(status: SystemStatus) -> None:
     # Sentences are left in one piece: what is printed may be searched, line by line.
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"{_many(status.workers, 'worker')}, {_many(status.lag, 'record')} to go")
+    if status.rebuild is not None:
+        counted, of = status.rebuild.counted, status.rebuild.of
+        console.print(
+            f"reading the log again: {counted} of {of} records ({counted / of:.0%}); nothing is "
+            "published before all of them are counted"
+        )
     unowned = [p for p in status.partitions if p.worker is None]
     if unowned:
         names = ", ".join(f"{p.topic}:{p.partition}" for p in unowned[:8])
