@@ -7,6 +7,7 @@ end; with CI=true that is an error instead. Nothing that is started here outlive
 import logging
 import os
 import re
+import signal
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from redis_cluster import RedisCluster, running_cluster
 from inferwatch.embedded.redis import EmbeddedRedis, find_server
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
+# Run in the background of a script, we ignore SIGINT, and so would what the tests start and stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 _PARTS = pytest.StashKey[dict[str, str]]()
 
 

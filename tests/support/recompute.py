@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable
 from typing import Any
 
+from eventually import eventually
 from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
@@ -39,7 +40,9 @@ def read_topic(settings: Settings, topic: topics.Topic) -> dict[int, list[RawRec
         **kafka_options(settings.broker), auto_offset_reset="earliest", enable_auto_commit=False
     )
     try:
-        parts = [TopicPartition(name, n) for n in sorted(consumer.partitions_for_topic(name))]
+        # A broker that just woke has no leaders for a moment.
+        numbers = eventually(lambda: consumer.partitions_for_topic(name))
+        parts = [TopicPartition(name, n) for n in sorted(numbers)]
         consumer.assign(parts)
         consumer.seek_to_beginning(*parts)
         ends = consumer.end_offsets(parts)
