@@ -54,6 +54,7 @@ BEGAN = 1_764_000_000_000
 HOUR = 3_600_000
 SPAN = 6 * HOUR
 CONFIG = """
+defaults: {reference: {learn: off}}
 retention: {restate: 1h}
 models:
   - {name: m, task: multiclass, windows: [1m], labels: {horizon: 6h}}

@@ -46,7 +46,7 @@ broker: {{url: "kafka://{broker}"}}
 redis: {{url: "{redis}"}}
 topics: {{partitions: {partitions}}}
 limits: {{idle: 3s, future: 3650d}}
-defaults: {{windows: [1m], lateness: 1s}}
+defaults: {{windows: [1m], lateness: 1s, reference: {{learn: off}}}}
 models: [{{name: m, task: multiclass, classes: [a, b, c]}}]
 """
 

@@ -34,10 +34,12 @@ from pipeline.decode import Decoded, Decoder, RawRecord
 from pipeline.labels.kept import KeptRows
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.reference.learning import Part
 from pipeline.state.kept import KeptStore
 from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, pack_small, unpack
 from pipeline.state.partitions import PartitionStore, Step, new_generation
+from pipeline.state.samples import packed_parts, unpacked_samples
 from pipeline.threads import in_threads
 from pipeline.windows.counting import CountingRules
 from pipeline.windows.pane import PaneKey
@@ -60,6 +62,7 @@ class Changes:
         labels: ids whose label record changed.
         looked_up: the epoch for which all open labels were looked up once more.
         kept_in: the history of Redis that holds `kept`.
+        sampled: parts that changed of the rows that references are learned from.
     """
 
     dirty: set[str] = field(default_factory=set)
@@ -67,6 +70,7 @@ class Changes:
     labels: set[str] = field(default_factory=set)
     looked_up: str = ""
     kept_in: str = ""
+    sampled: set[Part] = field(default_factory=set)
 
 
 class Work(Protocol):
@@ -271,6 +275,7 @@ class PartitionOwner:
                     {identity: unpack(label, what) for identity, label in stored.labels.items()},
                     around.references.by_fingerprint,
                     around.rules_of,
+                    unpacked_samples(stored.samples, what),
                 )
             )
             self._generation = stored.generation
@@ -307,7 +312,7 @@ class PartitionOwner:
                 await around.send_dead_letters(decoded.rejected)
         else:
             changes = await self._work.idle(state)
-        if records or changes.dirty or changes.labels:
+        if records or changes.dirty or changes.labels or changes.sampled:
             await self._write(state, changes)
         if changes.looked_up:
             self.looked_up = changes.looked_up
@@ -322,30 +327,39 @@ class PartitionOwner:
             state.labels.pop(identity, None)
         generation = new_generation()
         step = await asyncio.to_thread(
-            lambda: Step(
-                expected=self._generation,
-                generation=generation,
-                offset=state.offset,
-                head=pack(state.head()),
-                kept_in=changes.kept_in,
-                panes={
-                    key: pack(state.panes[key].snapshot())
-                    for key in changes.dirty
-                    if key in state.panes
-                },
-                labels={
-                    identity: pack_small(state.labels[identity].snapshot())
-                    for identity in changes.labels
-                    if identity in state.labels
-                },
-                dirty=dict.fromkeys(changes.dirty, generation),
-                panes_gone=panes_gone,
-                labels_gone=labels_gone,
-            )
+            self._packed, state, changes, generation, (panes_gone, labels_gone)
         )
         if not await self._around.store.write(self.source, step):
             raise Refused(f"{self.source}: Redis holds another history than this owner's")
         self._generation = generation
+
+    def _packed(
+        self,
+        state: PartitionState,
+        changes: Changes,
+        generation: str,
+        gone: tuple[list[str], list[str]],
+    ) -> Step:
+        panes, labels = state.panes, state.labels
+        samples, samples_gone = packed_parts(state.samples, changes.sampled)
+        return Step(
+            expected=self._generation,
+            generation=generation,
+            offset=state.offset,
+            head=pack(state.head()),
+            kept_in=changes.kept_in,
+            panes={key: pack(panes[key].snapshot()) for key in changes.dirty if key in panes},
+            labels={
+                identity: pack_small(labels[identity].snapshot())
+                for identity in changes.labels
+                if identity in labels
+            },
+            samples=samples,
+            dirty=dict.fromkeys(changes.dirty, generation),
+            panes_gone=gone[0],
+            labels_gone=gone[1],
+            samples_gone=samples_gone,
+        )
 
     def _next_batch(self) -> list[_Arrival]:
         batch: list[_Arrival] = []

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from inferwatch import topics
+from inferwatch.errors import ServiceUnreachableError
 from inferwatch.events.deadletter import DeadLetter
 from inferwatch.events.json_codec import (
     alert_from_json,
@@ -22,6 +23,7 @@ from inferwatch.events.json_codec import (
     window_to_json,
 )
 from inferwatch.events.kinds import Kind
+from inferwatch.events.reference import ReferenceProfile
 from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from pipeline.commit import PartitionOwner, Surroundings, Work
@@ -29,6 +31,7 @@ from pipeline.decode import Decoder, RawRecord
 from pipeline.epoch import EpochGate, LogSpan
 from pipeline.evaluate import ModelEvaluator, Outlets
 from pipeline.evaluators import Evaluators
+from pipeline.first_references import FirstReferences
 from pipeline.fold import Folder
 from pipeline.log import LogEnds, LogReader
 from pipeline.models import ModelPlans, longest_horizon
@@ -36,6 +39,7 @@ from pipeline.owners import Owners
 from pipeline.progress import read_progress
 from pipeline.published import Published
 from pipeline.reference_feed import ReferenceFeed
+from pipeline.reference_publish import publish
 from pipeline.start import FirstOffset
 from pipeline.state.evaluations import EvaluationStore
 from pipeline.state.kept import KeptStore
@@ -131,6 +135,14 @@ class Engine:
             self._open_evaluator,
             self._log_span,
             now_ms,
+            FirstReferences(
+                self._plans,
+                feed.catalog,
+                feed.read_again,
+                self._store,
+                [s for s in self._sources if self._kinds[s.topic] is Kind.PREDICTION],
+                self._publish_reference,
+            ).round,
         )
         self._loops: list[asyncio.Task[None]] = []
 
@@ -242,6 +254,12 @@ class Engine:
         number = partition_of_model(result.model, self._partitions[name])
         writer = [(WORKER, self.worker_id.encode())]
         await self._transport.send(name, key.encode(), window_to_json(result), number, writer)
+
+    async def _publish_reference(self, profile: ReferenceProfile) -> None:
+        try:
+            await asyncio.to_thread(publish, self._settings, profile)
+        except ServiceUnreachableError as error:
+            raise ConnectionError(str(error)) from error
 
     async def _send_alert(self, alert: bytes) -> None:
         key = alert_from_json(alert).fingerprint

@@ -29,6 +29,13 @@ OpenEvaluator = Callable[[str, Published, int, int], ModelEvaluator]
 """Opens the evaluator of a model: what the topic says of it, from when on the log is whole, and up
 to when the model's windows are closed."""
 
+Learn = Callable[[Mapping[str, int]], Awaitable[None]]
+"""Learns first references, by the watermarks of the models evaluated here."""
+
+
+async def learn_nothing(watermarks: Mapping[str, int]) -> None:
+    """For models whose references are all given."""
+
 
 class Evaluators:
     """Opens the evaluators of the models that are evaluated here, and runs their rounds."""
@@ -43,6 +50,7 @@ class Evaluators:
         open_evaluator: OpenEvaluator,
         span: Callable[[], Awaitable[LogSpan]],
         now_ms: Callable[[], int],
+        learn: Learn = learn_nothing,
     ) -> None:
         """Evaluate from these input partitions."""
         self._sources = sources
@@ -53,6 +61,7 @@ class Evaluators:
         self._open_evaluator = open_evaluator
         self._span = span
         self._now_ms = now_ms
+        self._learn = learn
         self._mine: Callable[[str], bool] = lambda _: False
         self._evaluators: dict[str, ModelEvaluator] = {}
         self._wake = asyncio.Event()
@@ -112,6 +121,7 @@ class Evaluators:
             await evaluator.round(self.progress)
             closed[model] = evaluator.closed_until()
         await self._evaluations.say_closed(closed)
+        await self._learn({model: one.watermark for model, one in self._evaluators.items()})
 
     async def _open(self, models: Sequence[str]) -> None:
         if not models:

@@ -32,6 +32,7 @@ from pipeline.labels.kept import KeptRows, kept_rows
 from pipeline.models import ModelPlan, ModelPlans
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.reference.learning import Learning
 from pipeline.stats import LatencyCounter, ResourceCounter
 from pipeline.windows.numbered import Numbered
 from pipeline.windows.pane import Counts, Pane, PaneKey
@@ -47,10 +48,12 @@ class FoldOutcome:
     Attributes:
         dirty: text keys of the panes that changed.
         kept: predictions that labels may find later.
+        sampled: model and part of the samples that changed, of rows that references learn from.
     """
 
     dirty: set[str] = field(default_factory=set)
     kept: list[KeptRows] = field(default_factory=list)
+    sampled: set[tuple[str, int]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -63,7 +66,11 @@ class _Group:
 
 
 class Folder:
-    """Folds predictions, latencies and resources into panes."""
+    """Folds predictions, latencies and resources into panes.
+
+    Attributes:
+        learning: keeps the first rows of models without a reference.
+    """
 
     def __init__(
         self,
@@ -82,6 +89,7 @@ class Folder:
         self._restate = settings.retention.restate
         self._plans = ModelPlans(settings)
         self._references = references
+        self.learning = Learning(self._plans, references)
 
     def fold(self, state: PartitionState, decoded: Decoded, through: int) -> FoldOutcome:
         """Fold decoded records into the state; `through` is the last offset they include."""
@@ -92,6 +100,7 @@ class Folder:
             count = state.totals.rejected.get(letter.reason, 0)
             state.totals.rejected[letter.reason] = count + 1
         self.give_up_silent(state)
+        outcome.sampled |= self.learning.forget(state.samples)
         state.offset = through
         return outcome
 
@@ -142,6 +151,8 @@ class Folder:
             state.totals.rows += len(mine)
             state.totals.too_late += int(np.count_nonzero(~takes))
             mine, open_until = mine[takes], open_until[takes]
+            if isinstance(rows, PredictionRows):
+                outcome.sampled |= self.learning.take(state.samples, plan, rows, mine)
             sure = _confidences(rows, plan, mine)
             for group in _groups(plan, version, rows.ts, mine, open_until):
                 self._fold_group(state, chunk, plan, group, sure, outcome)

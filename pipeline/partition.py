@@ -12,6 +12,7 @@ from typing import Any
 
 from inferwatch.events.reference import ReferenceProfile
 from pipeline.labels.record import LabelRecord
+from pipeline.reference.row_sample import RowSample
 from pipeline.windows.counting import CountingRules
 from pipeline.windows.pane import Pane, PaneKey
 from pipeline.windows.sequence import OriginSequence
@@ -51,6 +52,7 @@ class PartitionState:
         origins: the numbers seen of each sender.
         panes: by the text of their key.
         labels: of a labels partition: what each id was last said to be.
+        samples: of a predictions partition: by model, the rows that a reference is learned from.
     """
 
     offset: int = -1
@@ -61,9 +63,10 @@ class PartitionState:
     totals: Totals = field(default_factory=Totals)
     panes: dict[str, Pane] = field(default_factory=dict)
     labels: dict[str, LabelRecord] = field(default_factory=dict)
+    samples: dict[str, RowSample] = field(default_factory=dict)
 
     def head(self) -> list[Any]:
-        """Everything but the panes, as plain values: small, written with every step."""
+        """Everything but panes, labels and samples: small, written with every step."""
         return [
             self.from_start,
             self.high_ts,
@@ -81,8 +84,9 @@ class PartitionState:
         labels: Mapping[str, list[Any]],
         references: Mapping[str, ReferenceProfile],
         rules_of: Callable[[str], CountingRules],
+        samples: Mapping[str, RowSample] | None = None,
     ) -> PartitionState:
-        """What `head` and the snapshots of panes and labels gave."""
+        """What `head` and the snapshots of panes, labels and samples gave."""
         from_start, high_ts, models, origins, totals = head
         return cls(
             offset,
@@ -96,4 +100,5 @@ class PartitionState:
                 for key, plain in panes.items()
             },
             {identity: LabelRecord.restore(plain) for identity, plain in labels.items()},
+            dict(samples or {}),
         )

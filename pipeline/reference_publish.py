@@ -55,6 +55,10 @@ def publish(settings: Settings, profile: ReferenceProfile) -> int:
         # A mock cluster makes a topic when something is sent to it, and cannot tell of it before.
         partitions_of(settings.broker, topic)
     key = f"{profile.model}/{profile.version or '*'}/{profile.fingerprint}"
+    if profile.provisional:
+        # What is promoted has the same content, and must not take the place of this record:
+        # a rebuild asks since when it has been in force.
+        key += "/provisional"
     published_at = _send(settings, topic, key.encode(), dumps(profile))
     copy = orjson.dumps({"profile": orjson.loads(dumps(profile)), "published_at": published_at})
     with connect(settings.redis) as client:

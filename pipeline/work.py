@@ -65,11 +65,11 @@ class EventWork:
     async def fold(self, state: PartitionState, decoded: Decoded, through: int) -> Changes:
         """Count the rows, away from the event loop: heartbeats go on meanwhile."""
         outcome = await asyncio.to_thread(self._folder.fold, state, decoded, through)
-        return Changes(dirty=outcome.dirty, kept=outcome.kept)
+        return Changes(dirty=outcome.dirty, kept=outcome.kept, sampled=outcome.sampled)
 
     async def idle(self, state: PartitionState) -> Changes:
-        """Nothing is to do without records."""
-        return Changes()
+        """Without records there is nothing to do but to let go what a reference was learned of."""
+        return Changes(sampled=self._folder.learning.forget(state.samples))
 
     def expired(self, state: PartitionState) -> tuple[list[str], list[str]]:
         """Panes that no window needs any more; looked for once in a while."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +21,14 @@ from inferwatch.errors import InferwatchError, UsageError
 
 if TYPE_CHECKING:
     from inferwatch.events.reference import ReferenceProfile
+    from inferwatch.settings import Settings
     from pipeline.reference.builder import BuildSpec
     from pipeline.reference.tables import Progress
 
 
 @click.group()
 def command() -> None:
-    """Build, publish and list references: what a model's data looked like when it was good."""
+    """Build, publish, promote and list references: what a model's data looked like when good."""
 
 
 @command.command(cls=SeveralFiles)
@@ -91,20 +94,69 @@ def publish(file: Path, config: str | None, as_json: bool) -> None:
     first window that begins after this. Publishing the same profile again changes nothing.
     """
     from pipeline.reference.profile_file import read_profile
-    from pipeline.reference_publish import publish as publish_profile
     from pipeline.reference_publish import published_references
 
     profile = read_profile(file)
     settings = read_settings(config)
-    known = dict(_times(published_references(settings).published()))
-    name = (profile.model, profile.version, profile.fingerprint, profile.provisional)
-    again = name in known
-    published_at = known[name] if again else publish_profile(settings, profile)
+    published = published_references(settings).published()
+    published_at, again = _publish_once(settings, profile, published)
     if as_json:
         click.echo(json.dumps({**_line(profile, published_at), "again": again}))
     else:
         done = "was already published" if again else "is published"
         click.echo(f"{_summary(profile)} It {done}, at {_utc(published_at)}.")
+
+
+@command.command()
+@click.argument("model")
+@click.option("--model-version", help="Make it the reference of this version, not of every one.")
+@config_option
+@json_option
+def promote(model: str, model_version: str | None, config: str | None, as_json: bool) -> None:
+    """Make the reference that was learned for MODEL the model's own.
+
+    It is published once more, as one that was given: what is measured against it from the next
+    window on is no longer provisional.
+    """
+    from pipeline.reference_publish import published_references
+
+    settings = read_settings(config)
+    published = published_references(settings).published()
+    profile = _learned(model, [profile for profile, _ in published], settings)
+    own = dataclasses.replace(profile, version=model_version, provisional=False)
+    published_at, again = _publish_once(settings, own, published)
+    if as_json:
+        click.echo(json.dumps({**_line(own, published_at), "again": again}))
+    else:
+        done = "was already promoted" if again else "is no longer provisional"
+        click.echo(f"{_summary(own)} It {done}, since {_utc(published_at)}.")
+
+
+def _learned(
+    model: str, published: Sequence[ReferenceProfile], settings: Settings
+) -> ReferenceProfile:
+    """The newest reference that was learned for a model."""
+    from inferwatch.settings.types import format_duration
+
+    mine = [profile for profile in published if profile.model == model]
+    learned = [profile for profile in mine if profile.provisional]
+    if learned:
+        return learned[-1]
+    build = f"inferwatch reference build --model {shlex.quote(model)} --data FILE"
+    if mine:
+        raise InferwatchError(
+            f"the model {model!r} has no provisional reference: {mine[-1].fingerprint} was given; "
+            f"to replace it: {build}"
+        )
+    span = settings.for_model(model).reference.learn
+    cure = (
+        "its config says `reference: {learn: off}`"
+        if span is None
+        else f"one is learned once {format_duration(span)} of event time (`reference.learn`) passed"
+    )
+    raise InferwatchError(
+        f"no reference of the model {model!r} is published yet: {cure}; or build one: {build}"
+    )
 
 
 @command.command("list")
@@ -142,6 +194,11 @@ def show(model: str, model_version: str | None, config: str | None, as_json: boo
         click.echo(dumps(profile).decode())
         return
     click.echo(f"{_summary(profile)} Published at {_utc(published_at)}.")
+    if profile.provisional:
+        click.echo(
+            "It is provisional, learned from the model's first rows. If they were good: "
+            f"inferwatch reference promote {shlex.quote(model)}"
+        )
     for name, column in sorted(profile.features.items()):
         click.echo(f"  {name}: {_column(column)}")
     if profile.prediction is not None:
@@ -165,6 +222,20 @@ def _in_force(model: str, version: str | None, config: str | None) -> tuple[Refe
     return profile, times[name]
 
 
+def _publish_once(
+    settings: Settings,
+    profile: ReferenceProfile,
+    published: list[tuple[ReferenceProfile, int]],
+) -> tuple[int, bool]:
+    """Publish what is not among the published ones; since when it is, and whether it was."""
+    from pipeline.reference_publish import publish as publish_profile
+
+    known = dict(_times(published))
+    name = (profile.model, profile.version, profile.fingerprint, profile.provisional)
+    again = name in known
+    return known[name] if again else publish_profile(settings, profile), again
+
+
 def _times(
     published: list[tuple[ReferenceProfile, int]],
 ) -> Iterator[tuple[tuple[str, str | None, str, bool], int]]:
@@ -173,26 +244,11 @@ def _times(
 
 
 def _spec(model: str, version: str | None, config: str | None) -> BuildSpec:
-    from inferwatch.settings.globs import fits_any
-    from pipeline.reference.builder import BuildSpec
+    from pipeline.reference.build_spec import spec_of
 
-    settings = read_settings(config)
-    ours = settings.for_model(model)
-    features = ours.features
-
-    def watches(name: str) -> bool:
-        return fits_any(name, features.include) and not fits_any(name, features.exclude)
-
-    return BuildSpec(
-        model=model,
-        version=version,
-        created_at=time.time_ns() // 1_000_000,
-        task=ours.task,
-        classes=ours.classes,
-        positive=ours.positive,
-        categorical=frozenset(features.categorical),
-        watches=watches,
-    )
+    now = time.time_ns() // 1_000_000
+    ours = read_settings(config).for_model(model)
+    return spec_of(model, ours, version=version, created_at=now)
 
 
 @contextmanager

@@ -35,7 +35,8 @@ class ReferenceCatalog:
     """The references of all models.
 
     Which one serves: one of the row's own version, else the model's newest of any version, else
-    one that serves every model (`*`), its version matched likewise.
+    one that serves every model (`*`), its version matched likewise. One that was learned serves
+    only where none that was given does.
 
     When: a model's first reference (of those that can serve it, whatever the version) holds for
     every row whose record was written after its own, whatever the row's time. A later one holds
@@ -80,6 +81,10 @@ class ReferenceCatalog:
         known.append(_Published(profile, published_at_ms, self._added))
         known.sort(key=lambda published: published.newest_last)
         self._by_fingerprint.setdefault(profile.fingerprint, profile)
+
+    def serves(self, model: str) -> bool:
+        """Whether there is a reference for this model, of whatever version."""
+        return model in self._by_model or EVERY_MODEL in self._by_model
 
     def in_force(self, model: str, version: str, at_ms: int) -> ReferenceProfile | None:
         """The reference that a window which begins at this time is measured against.
@@ -134,12 +139,13 @@ class ReferenceCatalog:
 def _choose(serving: list[_Published], version: str, at_ms: int) -> ReferenceProfile | None:
     """The reference in force at this start of a window, of those that serve a model."""
     best: ReferenceProfile | None = None
-    rank: tuple[bool, bool] = (False, False)
+    rank = (False, False, False)
     for place, published in enumerate(serving):
         if place and published.at_ms >= at_ms:
             break
         profile = published.profile
-        fits = profile.model != EVERY_MODEL, profile.version == version
+        known = not profile.provisional, profile.model != EVERY_MODEL
+        fits = (*known, profile.version == version)
         if best is None or fits >= rank:
             best, rank = profile, fits
     return best

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.settings import ModelSettings, Settings
-from inferwatch.settings.globs import fits_any
 from pipeline.decode.column_values import as_texts
-from pipeline.reference.builder import BuildSpec, build
+from pipeline.reference.build_spec import spec_of
+from pipeline.reference.builder import build
 from pipeline.reference.catalog import EVERY_MODEL, ReferenceCatalog
 from pipeline.reference.profile_file import read_profile
 from pipeline.reference.tables import read_tables
@@ -43,24 +43,9 @@ def _built(file: Path, settings: Settings) -> list[ReferenceProfile]:
         if column is None:
             break
         models |= dict.fromkeys(as_texts(column).texts)
-    return [build(read, _spec(name, settings)) for name in models or [EVERY_MODEL]]
-
-
-def _spec(name: str, settings: Settings) -> BuildSpec:
-    model = _settings_of(name, settings)
-    features = model.features
-
-    def watches(feature: str) -> bool:
-        return fits_any(feature, features.include) and not fits_any(feature, features.exclude)
-
-    return BuildSpec(
-        model=name,
-        task=model.task,
-        classes=model.classes,
-        positive=model.positive,
-        categorical=frozenset(features.categorical),
-        watches=watches,
-    )
+    return [
+        build(read, spec_of(name, _settings_of(name, settings))) for name in models or [EVERY_MODEL]
+    ]
 
 
 def _settings_of(name: str, settings: Settings) -> ModelSettings:

@@ -27,6 +27,7 @@ from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.replay.arrival import Arrived
 from pipeline.replay.joining import Joining
 from pipeline.replay.label_feed import LabelFeed
+from pipeline.replay.learning import ReplayLearning
 from pipeline.replay.model import END_OF_TIME, ModelReplay
 from pipeline.replay.part import between
 from pipeline.windows.pane import Pane, PaneKey
@@ -54,7 +55,7 @@ class Replay:
 
         Args:
             settings: of all models.
-            references: they hold from the first row.
+            references: they hold from the first row; what is learned is added.
             publish: takes each result, revisions too.
             labels: all of them; None judges no quality.
             written: told that no window which ends before this time will be published any more.
@@ -65,6 +66,7 @@ class Replay:
         self._publish = publish
         self._written = written
         self._plans = ModelPlans(settings)
+        self._learning = ReplayLearning(self._plans, references, settings.retention.restate)
         self._panes: dict[str, Pane] = {}
         # Numbers of senders count by topic, the panes and the watermark are shared.
         self._states = {kind: PartitionState(panes=self._panes) for kind in EVENTS}
@@ -108,10 +110,13 @@ class Replay:
         for reasons in batch.rejected.values():
             self.rejected.update(reasons)
         before = self._highs_before(batch)
-        cuts = self._cuts(batch, before)
-        for start, stop in zip([0, *cuts], [*cuts, batch.size], strict=True):
+        samples = self.predictions.samples
+        cuts = {*self._cuts(batch, before), *self._learning.cuts(batch, before, samples)}
+        inner = sorted(cuts - {0, batch.size})
+        for start, stop in zip([0, *inner], [*inner, batch.size], strict=True):
             self._fold(batch, before, start, stop)
             self._advance(int(before[stop]))
+            self._learning.learn(int(before[stop]), samples)
         for model in self._models.values():
             for text in model.close():
                 self._panes.pop(text, None)
@@ -138,7 +143,7 @@ class Replay:
                 times[at] = np.minimum(chunk.rows.ts, chunk.record_ts)
         return np.maximum.accumulate(times)
 
-    def _cuts(self, batch: Arrived, before: Ints) -> list[int]:
+    def _cuts(self, batch: Arrived, before: Ints) -> set[int]:
         """Where the batch is cut: around the rows that are late for some window."""
         cuts: set[int] = set()
         for _, chunk in batch.chunks:
@@ -162,7 +167,7 @@ class Replay:
                 for steps in clocks:
                     for side in ("left", "right"):
                         cuts.update(np.searchsorted(steps, np.unique(steps[late]), side).tolist())
-        return sorted(cuts - {0, batch.size})
+        return cuts
 
     def _fold(self, batch: Arrived, before: Ints, start: int, stop: int) -> None:
         first = batch.first

@@ -33,7 +33,7 @@ class Keys:
         return f"{self.prefix}inferwatch:"
 
     def partition(self, source: SourcePartition, part: str) -> str:
-        """`head`, `panes`, `dirty`, `labels` or `live` of a source partition."""
+        """`head`, `panes`, `dirty`, `labels`, `samples` or `live` of a source partition."""
         return f"{self.root}{{{source}}}:{part}"
 
     def model(self, model: str, part: str) -> str:

@@ -20,17 +20,17 @@ from pipeline.state.keys import Keys, SourcePartition
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-# KEYS: head, panes, labels, dirty (all of one slot).
+# KEYS: head, panes, labels, samples, dirty (all of one slot).
 # ARGV: expected generation, new generation, offset, head, history that holds the kept predictions,
 #       then as MessagePack, which costs a client far less than many arguments: for each of panes,
-#       labels, dirty the fields set (field, value ...), for panes and labels the fields deleted.
+#       labels, samples, dirty the fields set (field, value ...), for all but dirty those deleted.
 _WRITE = f"""
 local held = redis.call('HGET', KEYS[1], 'generation')
 if held == ARGV[2] then return 1 end
 if held ~= ARGV[1] then return 0 end
 {refuse_other_history(5)}
 local words_of = {{}}
-for n = 6, 10 do words_of[n] = cmsgpack.unpack(ARGV[n]) end
+for n = 6, 12 do words_of[n] = cmsgpack.unpack(ARGV[n]) end
 redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'offset', ARGV[3], 'head', ARGV[4])
 local SOME = 1000
 local function call(command, key, words)
@@ -38,8 +38,8 @@ local function call(command, key, words)
     redis.call(command, key, unpack(words, n, math.min(n + SOME - 1, #words)))
   end
 end
-for k = 2, 4 do call('HSET', KEYS[k], words_of[k + 4]) end
-for k = 2, 3 do call('HDEL', KEYS[k], words_of[k + 7]) end
+for k = 2, 5 do call('HSET', KEYS[k], words_of[k + 4]) end
+for k = 2, 4 do call('HDEL', KEYS[k], words_of[k + 8]) end
 return 1
 """
 
@@ -69,13 +69,14 @@ def new_generation() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPartition:
-    """What Redis holds of a partition; head, panes and labels are packed."""
+    """What Redis holds of a partition; head, panes, labels and samples are packed."""
 
     generation: str
     offset: int
     head: bytes
     panes: Mapping[str, bytes]
     labels: Mapping[str, bytes]
+    samples: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +94,11 @@ class Step:
     kept_in: str = ""
     panes: Mapping[str, bytes] = field(default_factory=dict)
     labels: Mapping[str, bytes] = field(default_factory=dict)
+    samples: Mapping[str, bytes] = field(default_factory=dict)
     dirty: Mapping[str, str] = field(default_factory=dict)
     panes_gone: Sequence[str] = ()
     labels_gone: Sequence[str] = ()
+    samples_gone: Sequence[str] = ()
 
 
 class PartitionStore:
@@ -115,7 +118,8 @@ class PartitionStore:
             pipe.hgetall(self._keys.partition(source, "head"))
             pipe.hgetall(self._keys.partition(source, "panes"))
             pipe.hgetall(self._keys.partition(source, "labels"))
-            head, panes, labels = await pipe.execute()
+            pipe.hgetall(self._keys.partition(source, "samples"))
+            head, panes, labels, samples = await pipe.execute()
         if not head:
             return None
         return StoredPartition(
@@ -124,6 +128,7 @@ class PartitionStore:
             head=head[b"head"],
             panes={key.decode(): value for key, value in panes.items()},
             labels={key.decode(): value for key, value in labels.items()},
+            samples={key.decode(): value for key, value in samples.items()},
         )
 
     async def begin(
@@ -141,11 +146,11 @@ class PartitionStore:
     async def write(self, source: SourcePartition, step: Step) -> bool:
         """Write a step; False where Redis holds neither what it builds on nor the step itself."""
         args: list[Any] = [step.expected, step.generation, step.offset, step.head, step.kept_in]
-        for fields in (step.panes, step.labels, step.dirty):
+        for fields in (step.panes, step.labels, step.samples, step.dirty):
             args.append(_packed(chain.from_iterable(fields.items())))
-        for gone in (step.panes_gone, step.labels_gone):
+        for gone in (step.panes_gone, step.labels_gone, step.samples_gone):
             args.append(_packed(gone))
-        parts = ("head", "panes", "labels", "dirty")
+        parts = ("head", "panes", "labels", "samples", "dirty")
         keys = [self._keys.partition(source, part) for part in parts]
         return bool(await self._write(keys=keys, args=args))
 
@@ -200,6 +205,19 @@ class PartitionStore:
         return [
             (None if before is None or after is None else min(int(before), int(after)), panes)
             for before, panes, after in zip(*(answers[n::3] for n in range(3)), strict=True)
+        ]
+
+    async def samples(
+        self, sources: Sequence[SourcePartition], fields: Sequence[str]
+    ) -> list[dict[str, bytes]]:
+        """Partition by partition: these fields of the rows that references are learned from."""
+        pipe = self._redis.pipeline(transaction=False)
+        for source in sources:
+            # One command: the parts of one step.
+            pipe.hmget(self._keys.partition(source, "samples"), fields)
+        return [
+            {field: data for field, data in zip(fields, found, strict=True) if data is not None}
+            for found in await pipe.execute()
         ]
 
 

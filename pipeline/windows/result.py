@@ -57,7 +57,7 @@ def window_result(
         revision: how often it was corrected.
         late: rows that came after the window was final.
     """
-    fingerprint, inputs = _inputs(counts, reference)
+    fingerprint, inputs = _inputs(counts, reference, provisional=provisional)
     whole = counts.rows + counts.lost
     quality = counts.quality.result(counts.joinable) if counts.quality else None
     return WindowResult(
@@ -75,7 +75,7 @@ def window_result(
         lost=counts.lost,
         completeness=counts.rows / whole if counts.rows else None,
         reference=fingerprint,
-        provisional=provisional,
+        provisional=provisional and fingerprint is not None,
         latency=counts.latency.result(key.span.size) if counts.latency else None,
         quality=quality,
         estimated=_estimated(counts.confidence, inputs, quality),
@@ -114,8 +114,17 @@ def _estimated(
     return estimated_accuracy(confidence, inputs.reference.calibration, quality)
 
 
-def _inputs(counts: Counts, reference: str | None) -> tuple[str | None, InputCounts | None]:
-    """The counts against the window's reference; those without one where that is all there is."""
-    if reference is not None and reference in counts.inputs:
-        return reference, counts.inputs[reference]
-    return None, counts.inputs.get("")
+def _inputs(
+    counts: Counts, reference: str | None, *, provisional: bool
+) -> tuple[str | None, InputCounts | None]:
+    """The counts against the window's reference; those without one where that is all there is.
+
+    A learned reference begins in the midst of a stream. The windows that hold rows from before it
+    are measured against it only where that is most of their rows: else a late row would make one
+    forget all that it says.
+    """
+    without = counts.inputs.get(NO_REFERENCE)
+    measured = None if reference is None else counts.inputs.get(reference)
+    if measured is None or (provisional and without is not None and without.rows > measured.rows):
+        return None, without
+    return reference, measured

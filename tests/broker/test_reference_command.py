@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -62,6 +63,58 @@ def test_published_references_are_listed_and_shown(config, tmp_path):
 
     absent = CliRunner().invoke(root, ["reference", "show", "other", "-c", config])
     assert absent.exit_code == 1 and "no published reference serves" in absent.stderr
+
+
+def learned(tmp_path, name, rows):
+    """A provisional profile, as the worker publishes one."""
+    file = Path(build(tmp_path, name, rows))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"provisional": True}))
+    return str(file)
+
+
+def test_a_learned_reference_is_promoted(config, prefix, redis_server, tmp_path):
+    import redis
+
+    provisional = json.loads(
+        run("publish", learned(tmp_path, "p", range(9)), "-c", config, "--json")
+    )
+    assert "provisional" in run("list", "-c", config)
+    assert "inferwatch reference promote shop" in run("show", "shop", "-c", config)
+
+    promoted = json.loads(run("promote", "shop", "-c", config, "--json"))
+    assert promoted["fingerprint"] == provisional["fingerprint"]
+    assert (promoted["provisional"], promoted["version"], promoted["again"]) == (False, None, False)
+    # A rebuild asks since when the provisional one has been in force: both stay.
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.delete(f"{prefix}inferwatch:references")
+    listed = json.loads(run("list", "-c", config, "--json"))
+    times = [provisional["published_at"], promoted["published_at"]]
+    assert [(line["provisional"], line["published_at"]) for line in listed] == [
+        (True, times[0]),
+        (False, times[1]),
+    ]
+    assert "promote" not in run("show", "shop", "-c", config)
+    again = json.loads(run("promote", "shop", "-c", config, "--json"))
+    assert again["again"] and again["published_at"] == promoted["published_at"]
+    assert "already promoted" in run("promote", "shop", "-c", config)
+
+    of_version = json.loads(run("promote", "shop", "--model-version", "7", "-c", config, "--json"))
+    assert (of_version["version"], of_version["again"]) == ("7", False)
+
+
+def test_what_cannot_be_promoted_is_said_with_its_cure(config, tmp_path):
+    absent = CliRunner().invoke(root, ["reference", "promote", "shop", "-c", config])
+    assert absent.exit_code == 1
+    assert "of the model 'shop' is published yet" in absent.stderr
+    assert "24h" in absent.stderr.replace("1d", "24h") and "reference build" in absent.stderr
+    off = Path(config)
+    off.write_text(off.read_text() + "defaults: {reference: {learn: off}}\n")
+    never = CliRunner().invoke(root, ["reference", "promote", "shop", "-c", config])
+    assert "learn: off" in never.stderr
+    run("publish", build(tmp_path, "given", range(9)), "-c", config)
+    given = CliRunner().invoke(root, ["reference", "promote", "shop", "-c", config])
+    assert given.exit_code == 1
+    assert "'shop' has no provisional reference" in given.stderr
 
 
 def test_what_redis_lost_is_read_from_the_topic(config, prefix, redis_server, tmp_path):

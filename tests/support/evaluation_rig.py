@@ -12,6 +12,7 @@ from pipeline.decode import Decoder, RawRecord
 from pipeline.epoch import EpochGate, LogSpan
 from pipeline.evaluate import ModelEvaluator, Outlets
 from pipeline.evaluators import Evaluators
+from pipeline.first_references import FirstReferences
 from pipeline.fold import Folder
 from pipeline.models import ModelPlans
 from pipeline.partition import PartitionState
@@ -21,6 +22,7 @@ from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack
 from pipeline.state.partitions import Step, new_generation
+from pipeline.state.samples import packed_parts
 from pipeline.windows.watermark import NEVER
 
 CONFIG = """
@@ -80,7 +82,7 @@ class Partition:
 
     def _start(self):
         self._state = PartitionState()
-        self._folder = Folder(self._rig.settings, ReferenceCatalog())
+        self._folder = Folder(self._rig.settings, self._rig.references)
         self._generation = ""
 
     async def rows(self, *times, **more):
@@ -88,7 +90,8 @@ class Partition:
         for ts in times:
             event = {"model": "m", "ts": ts, "prediction": "yes", "features": {"x": 1.0}} | more
             value = json.dumps(event).encode()
-            self.log.append(RawRecord(self.source.topic, 0, len(self.log), 10**12, None, value, ()))
+            at = self._rig.record_time()
+            self.log.append(RawRecord(self.source.topic, 0, len(self.log), at, None, value, ()))
             await self._count(self.log[-1:])
 
     async def rebuild(self, upto=None):
@@ -111,6 +114,7 @@ class Partition:
         through = records[-1].offset
         outcome = self._folder.fold(self._state, decoder.decode(records), through)
         expected, self._generation = self._generation, new_generation()
+        samples, gone = packed_parts(self._state.samples, outcome.sampled)
         step = Step(
             expected=expected,
             generation=self._generation,
@@ -118,6 +122,8 @@ class Partition:
             head=pack(self._state.head()),
             panes={key: pack(self._state.panes[key].snapshot()) for key in outcome.dirty},
             dirty=dict.fromkeys(outcome.dirty, self._generation),
+            samples=samples,
+            samples_gone=gone,
         )
         assert await store.write(self.source, step)
         await self.beat()
@@ -132,12 +138,20 @@ class EvaluationRig:
 
     def __init__(self, partitions=1, config=CONFIG):
         self.settings = load(None, text=config)
+        self.references = ReferenceCatalog()
+        self.learned = []
+        self._records = 10**12
         self.now_ms = 1_000_000
         self.partitions = MemoryPartitionStore()
         self.evaluations = MemoryEvaluationStore()
         self.topic = Topic()
         self.parts = [Partition(self, number) for number in range(partitions)]
         self.whole_from = NEVER
+
+    def record_time(self):
+        """Kafka's timestamp of the next record: they rise."""
+        self._records += 1
+        return self._records
 
     def lose(self):
         """FLUSHALL."""
@@ -146,7 +160,7 @@ class EvaluationRig:
 
     def worker(self, name="w"):
         """Something with `round()`; its `faults` stand before what it sends."""
-        faults = SimpleNamespace(window=None, alert=None)
+        faults = SimpleNamespace(window=None, alert=None, reference=None, read=None)
 
         async def window(result):
             if faults.window is not None:
@@ -162,6 +176,16 @@ class EvaluationRig:
             ends = {part.source: len(part.log) for part in self.parts}
             return LogSpan({**ends, LABELS: 0}, self.whole_from)
 
+        async def reference(profile):
+            if faults.reference is not None:
+                await faults.reference(profile)
+            self.learned.append(profile)
+            self.references.add(profile, self.record_time())
+
+        async def references_read():
+            if faults.read is not None:
+                await faults.read()
+
         reader = TopicReader(self.topic, name)
 
         def open_evaluator(model, published, whole_from, closed):
@@ -171,7 +195,7 @@ class EvaluationRig:
             return ModelEvaluator(
                 ModelPlans(self.settings).of(model),
                 self.settings,
-                ReferenceCatalog(),
+                self.references,
                 self.partitions,
                 self.evaluations,
                 published,
@@ -189,6 +213,14 @@ class EvaluationRig:
             open_evaluator,
             span,
             lambda: self.now_ms,
+            FirstReferences(
+                ModelPlans(self.settings),
+                self.references,
+                references_read,
+                self.partitions,
+                [part.source for part in self.parts],
+                reference,
+            ).round,
         )
         evaluators.assign(lambda model: True)
         return Worker(self, evaluators, faults)

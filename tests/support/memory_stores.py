@@ -23,15 +23,20 @@ class MemoryPartitionStore:
         held = self._held.get(source)
         if held is None:
             return None
-        generation, offset, head, panes, labels = held
+        generation, offset, head, panes, labels, samples = held
         return StoredPartition(
-            generation=generation, offset=offset, head=head, panes=dict(panes), labels=dict(labels)
+            generation=generation,
+            offset=offset,
+            head=head,
+            panes=dict(panes),
+            labels=dict(labels),
+            samples=dict(samples),
         )
 
     async def begin(self, source, generation, offset, head):
         if source in self._held:
             return False
-        self._held[source] = (generation, offset, head, {}, {})
+        self._held[source] = (generation, offset, head, {}, {}, {})
         return True
 
     async def generation(self, source):
@@ -44,11 +49,14 @@ class MemoryPartitionStore:
         if held[0] == step.generation:
             return True
         panes, labels = {**held[3], **step.panes}, {**held[4], **step.labels}
+        samples = {**held[5], **step.samples}
         for gone in step.panes_gone:
             panes.pop(gone, None)
         for gone in step.labels_gone:
             labels.pop(gone, None)
-        self._held[source] = (step.generation, step.offset, step.head, panes, labels)
+        for gone in step.samples_gone:
+            samples.pop(gone, None)
+        self._held[source] = (step.generation, step.offset, step.head, panes, labels, samples)
         self._marks.setdefault(source, {}).update(step.dirty)
         return True
 
@@ -73,9 +81,13 @@ class MemoryPartitionStore:
     async def panes(self, sources, fields):
         found = []
         for source in sources:
-            _, offset, _, panes, _ = self._held.get(source, (None, None, None, {}, {}))
+            _, offset, _, panes, *_ = self._held.get(source, (None, None, None, {}))
             found.append((offset, [panes.get(field) for field in fields]))
         return found
+
+    async def samples(self, sources, fields):
+        held = [self._held.get(source, (None,) * 5 + ({},))[5] for source in sources]
+        return [{field: one[field] for field in fields if field in one} for one in held]
 
 
 class MemoryEvaluationStore:

@@ -118,9 +118,15 @@ def _windows(
                 pane.merge_into(counts, key.span.end)
         if not counts.empty:
             known = catalog.in_force(model, key.version, key.span.start)
-            fingerprint = None if known is None else known.fingerprint
-            result = window_to_dict(window_result(model, key, counts, reference=fingerprint))
-            found[identity(result)] = result
+            result = window_result(
+                model,
+                key,
+                counts,
+                reference=None if known is None else known.fingerprint,
+                provisional=known is not None and known.provisional,
+            )
+            plain = window_to_dict(result)
+            found[identity(plain)] = plain
     return found
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,39 @@ def test_in_a_replay_all_references_hold_from_the_first_row() -> None:
     catalog.add(profile("every", model="*", version=None))
     catalog.add(profile("one", version="1"))
     assert counted(catalog, "1", [-5], [-(2**40)]) == {"one": [True]}
+
+
+def learned(name: str, version: str | None = None) -> ReferenceProfile:
+    return replace(profile(name, version=version), provisional=True)
+
+
+def test_what_was_given_goes_before_what_was_learned_whoever_came_first() -> None:
+    for given in (profile("given", model="*"), profile("given", version="2")):
+        for first in (True, False):
+            catalog = ReferenceCatalog()
+            catalog.add(given, 100 if first else 200)
+            catalog.add(learned("learned", "1"), 200 if first else 100)
+            found = catalog.in_force("m", "1", 201)
+            assert found is not None and found.fingerprint == "given"
+
+
+def test_what_is_promoted_is_in_force_from_the_next_window_on() -> None:
+    catalog = ReferenceCatalog()
+    catalog.add(learned("a"), 100)
+    catalog.add(replace(learned("a"), provisional=False), 200)
+    at = {start: catalog.in_force("m", "1", start) for start in (0, 200, 201)}
+    assert {start: found is not None and found.provisional for start, found in at.items()} == {
+        0: True, 200: True, 201: False,
+    }  # fmt: skip
+    assert counted(catalog, "1", [150, 250], [100, 101, 300]) == {
+        None: [True, False, False],
+        "a": [False, True, True],
+    }
+
+
+def test_a_model_is_served_by_its_own_and_by_what_serves_every_one() -> None:
+    catalog = ReferenceCatalog()
+    catalog.add(profile("a", version="2"))
+    assert (catalog.serves("m"), catalog.serves("other")) == (True, False)
+    catalog.add(profile("every", model="*"))
+    assert catalog.serves("other")

@@ -71,6 +71,7 @@ def test_a_surprise_is_a_warning_at_its_place(text, line):
         "redis: {cluster: true}",
         "redis: {sentinel: m}",
         "bridge:",
+        "defaults: {reference: {learn: 1h}}\nmodels: [{name: a, reference: {learn: off}}]",
     ],
 )
 def test_what_is_as_usual_is_no_warning(text):
@@ -81,8 +82,6 @@ def test_every_key_that_nothing_acts_on_is_a_key_of_the_tree():
     """A pattern that fits no legal config would hide that its key is acted on by now."""
     texts = {
         "limits.segments": "limits: {segments: 5}",
-        "defaults.reference": "defaults: {reference: {learn: 1h}}",
-        "models.*.reference": "models: [{name: a, reference: {learn: 1h}}]",
         "models.*.labels.memory": "models: [{name: a, labels: {memory: 1MiB}}]",
         "rules.*.slo": "rules: [{name: a, slo: {metric: latency.error_rate, objective: 99}}]",
         "alerting.budget": "alerting: {budget: {pages: 1}}",

@@ -104,6 +104,18 @@ async def test_panes_and_labels_go_in_the_same_step(store, source):
     assert held.labels == {}
 
 
+async def test_samples_go_in_the_same_step_and_are_read_by_field(store, source):
+    other = SourcePartition(source.topic, 1)
+    await store.begin(source, "g1", -1, b"")
+    await store.write(source, step("g1", "g2", 1, samples={"a": b"1", "b": b"\xff", "c": b"3"}))
+    await store.write(source, step("g2", "g3", 2, samples={"a": b"2"}, samples_gone=["c"]))
+    assert not await store.write(source, step("g2", "z", 3, samples={"a": b"z"}))
+    held = await store.load(source)
+    assert held.samples == {"a": b"2", "b": b"\xff"}
+    assert (held.panes, held.labels) == ({}, {})
+    assert await store.samples([source, other], ["a", "c", "b"]) == [held.samples, {}]
+
+
 async def test_a_mark_is_cleaned_only_where_no_fold_renewed_it(store, source):
     await store.begin(source, "g1", -1, b"")
     await store.write(source, step("g1", "g2", 1, dirty={"a": "g2", "b": "g2"}))
