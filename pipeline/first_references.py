@@ -25,7 +25,7 @@ from pipeline.windows.watermark import NEVER
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 1.0
-"""A model without predictions is looked at so seldom."""
+"""A model of which nothing can be learned yet is looked at so seldom."""
 
 
 class FirstReferences:
@@ -73,8 +73,8 @@ class FirstReferences:
         now = asyncio.get_running_loop().time()
         if now < self._look_again.get(model, now):
             return
-        sample = await self._sample(model)
-        until = learned_until(sample, span)
+        sample = await self._sample(model, span)
+        until = learned_until(sample, span, watermark)
         if until is None:
             self._look_again[model] = now + LOOK_AGAIN_S
             return
@@ -95,11 +95,10 @@ class FirstReferences:
             model, profile.fingerprint, profile.rows, model,
         )  # fmt: skip
 
-    async def _sample(self, model: str) -> RowSample:
+    async def _sample(self, model: str, span: int) -> RowSample:
         """What all partitions keep of the model's first rows."""
-        whole = RowSample()
-        fields = sample_fields(model)
-        for found in await self._store.samples(self._predictions, fields):
-            for sample in unpacked_samples(found, f"the first rows of {model}").values():
-                whole.merge(sample)
-        return whole
+        what = f"the first rows of {model}"
+        held = await self._store.samples(self._predictions, sample_fields(model))
+        return RowSample.merged(
+            (sample for found in held for sample in unpacked_samples(found, what).values()), span
+        )

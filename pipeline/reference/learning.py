@@ -61,20 +61,24 @@ class Learning:
         return {(model, part) for model in gone for part in EVERY_PART}
 
 
-def learned_until(sample: RowSample, learn: int) -> int | None:
-    """The event time at which the model has been learned from for long enough; None without rows.
+def learned_until(sample: RowSample, learn: int, watermark: int) -> int | None:
+    """The event time at which the model has been learned from for long enough.
 
-    >>> learned_until(RowSample(), 60_000) is None
+    None without rows, and where the few that there are were no beginning.
+
+    >>> learned_until(RowSample(), 60_000, 0) is None
     True
     """
-    return None if sample.first is None else sample.first + learn
+    if sample.first is None or sample.is_stray(watermark, learn):
+        return None
+    return sample.first + learn
 
 
 def learned_profile(
     model: str, settings: ModelSettings, sample: RowSample, learn: int
 ) -> ReferenceProfile:
     """The provisional reference of a model, which serves all its versions."""
-    until = learned_until(sample, learn)
-    spec = spec_of(model, settings, created_at=until or 0, provisional=True)
+    until = 0 if sample.first is None else sample.first + learn
+    spec = spec_of(model, settings, created_at=until, provisional=True)
     table = sample.table(learn)
     return build(lambda: [table], spec)

@@ -7,7 +7,7 @@ batched. Samples are additive: that of two partitions is the lowest of both.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.columns import Column, Ints
 from pipeline.decode.column_values import column_of
 from pipeline.reference.row_hash import row_hashes
+from pipeline.windows.watermark import NEVER
 
 USED_ROWS = 1_024
 """Different rows that a reference is made of: KS between two samples of the same kind is below 0.06
@@ -28,6 +29,10 @@ partition may have, so some that this one keeps may turn out to be too late."""
 
 KEPT_BYTES = 8 * 1024 * 1024
 """Where rows are large, fewer of them are kept."""
+
+STRAY_ROWS = 10
+"""Fewer rows than this, with a silence behind them that is longer than the learning, were written
+by clocks that are wrong: they are no beginning."""
 
 MOST_COPIES = 16 * USED_ROWS
 """Rows of a table, where many say the same: above it their copies fall, in proportion."""
@@ -41,6 +46,7 @@ HEAD = PARTS
 EVERY_PART = range(PARTS + 1)
 
 _ODD: list[Any] = []
+_NO_TIMES = np.empty(0, np.int64)
 
 
 @dataclass(slots=True)
@@ -61,16 +67,18 @@ class SampledRow:
 class RowSample:
     """The rows with the lowest hashes among those that a reference is learned from.
 
-    Guarantee: `table` of any merge of samples is that of one sample which took all rows, in
-    whatever order: exactly, unless more than half of the rows that a partition kept came after the
-    end of the learning (it began far later than another one); then it has fewer rows, all of them
-    those with the lowest hashes. Cost with 20 features, in batches of 16,384 rows: 0.1 µs a row;
-    0.9 MB in memory, 360 kB where it is stored.
+    Guarantee: `table` of any merge of samples is that of one sample which took all rows, in any
+    order in which the first ones differ by less than what is learned from. Exactly, unless more
+    than half of the rows that a partition kept came after the end of the learning (it began far
+    later than another one): then it has fewer rows, all of them those with the lowest hashes.
+
+    Cost with 20 features, in batches of 16,384 rows: 0.1 µs a row; 0.9 MB in memory, 360 kB where
+    it is stored.
 
     >>> sample = RowSample()
     >>> changed = sample.update(
-    ...     np.array([5, 6, 70]), {"prediction": Column(3, numbers=np.array([1.0, 2.0, 3.0]))}, 60)
-    >>> sample.first, sorted(sample.table(60)["prediction"].numbers.tolist())
+    ...     np.array([5, 6, 70]), {"prediction": Column(3, numbers=np.array([1.0, 2.0, 3.0]))}, 65)
+    >>> sample.first, sorted(sample.table(65)["prediction"].numbers.tolist())
     (5, [1.0, 2.0])
     """
 
@@ -104,9 +112,10 @@ class RowSample:
         """
         if not len(ts):
             return set()
-        changed = self._begin(int(ts.min()))
+        changed, begins = self._beginning(ts, learn)
+        changed |= self._begin(begins)
         assert self.first is not None
-        may = ts < self.first + learn
+        may = (ts >= begins) & (ts < self.first + learn)
         if not may.any():
             return changed
         hashes = row_hashes(ts, columns)
@@ -122,6 +131,17 @@ class RowSample:
             changed |= self._put(name, SampledRow(int(ts[place]), count, data))
         return changed
 
+    @classmethod
+    def merged(cls, samples: Iterable[RowSample], learn: int) -> RowSample:
+        """The sample of a model, of those of all partitions; they stay as they are."""
+        whole = cls()
+        begun = [(one.first, n, one) for n, one in enumerate(samples) if one.first is not None]
+        for first, _, sample in sorted(begun):
+            if whole.is_stray(first, learn):
+                whole = cls()
+            whole.merge(sample)
+        return whole
+
     def merge(self, other: RowSample) -> None:
         """Add another partition's sample; it stays as it is."""
         if other.first is not None:
@@ -129,6 +149,19 @@ class RowSample:
         for name in other._order:
             row = other._rows[name]
             self._put(name, SampledRow(row.ts, row.count, row.data))
+
+    def is_stray(self, following: int, learn: int, more: Ints = _NO_TIMES) -> bool:
+        """Whether its rows are no beginning: few, and long before the time that follows them.
+
+        Args:
+            following: event time of the next row, or a watermark.
+            learn: milliseconds of event time that are learned from.
+            more: times of rows that belong to it too.
+        """
+        if not 0 < len(self) + len(more) < STRAY_ROWS:
+            return False
+        last: int = max(*(row.ts for row in self._rows.values()), *more.tolist(), NEVER)
+        return following - last > learn
 
     def table(self, learn: int) -> Mapping[str, Column]:
         """The rows that a reference is made of, as the columns of a table; none while it is empty.
@@ -172,6 +205,31 @@ class RowSample:
         """Whether a row with a higher hash than all can not stay; it never can again."""
         return len(self._order) >= KEPT_ROWS or self._bytes >= KEPT_BYTES
 
+    def _beginning(self, ts: Ints, learn: int) -> tuple[set[int], int]:
+        """The parts that changed because all so far was stray, and the first of these times after.
+
+        Rows that are stray before others of these are left out, as they would be one by one.
+        """
+        changed: set[int] = set()
+        if len(self) >= STRAY_ROWS:
+            return changed, int(ts.min())
+        times = np.sort(ts)
+        at = 0
+        while True:
+            begins = int(times[at])
+            first = begins if self.first is None else min(self.first, begins)
+            end = int(times.searchsorted(first + learn))
+            if end == len(times) or not self.is_stray(int(times[end]), learn, times[at:end]):
+                return changed, begins
+            changed |= self._forget()
+            at = end
+
+    def _forget(self) -> set[int]:
+        """Begin anew; the parts that held something."""
+        parts = {HEAD} | {name % PARTS for name in self._order}
+        self.first, self._rows, self._order, self._bytes = None, {}, [], 0
+        return parts
+
     def _begin(self, ts: int) -> set[int]:
         if self.first is not None and self.first <= ts:
             return set()
@@ -204,8 +262,13 @@ class RowSample:
     def _used(self, learn: int) -> list[SampledRow]:
         used: list[SampledRow] = []
         size = 0
-        for row in map(self._rows.__getitem__, self._order):
-            if self.first is None or row.ts >= self.first + learn:
+        rows = [self._rows[name] for name in self._order]
+        first = min((row.ts for row in rows), default=0)
+        if self.first is not None and first < self.first + learn:
+            first = self.first
+        # Else rows that came late, and were not kept, were the first: the next best will do.
+        for row in rows:
+            if row.ts >= first + learn:
                 continue
             if len(used) >= USED_ROWS or size >= KEPT_BYTES // 2:
                 break

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import numpy as np
 
 from inferwatch.events.kinds import Kind
-from pipeline.columns import EventRows, Ints
-from pipeline.models import ModelPlans
+from pipeline.columns import Ints, PredictionRows
+from pipeline.models import ModelPlan, ModelPlans
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.reference.learning import Learning, learned_profile, learned_until
 from pipeline.reference.row_sample import RowSample
@@ -31,42 +31,62 @@ class ReplayLearning:
         self._restate = restate
         self._learning = Learning(plans, references)
 
-    def cuts(self, batch: Arrived, before: Ints, samples: dict[str, RowSample]) -> Iterator[int]:
-        """Where the rows of a batch end that a model learns from.
+    def cut(
+        self,
+        batch: Arrived,
+        before: Ints,
+        samples: Mapping[str, RowSample],
+        start: int,
+        stop: int,
+    ) -> int | None:
+        """The first place between two where a model has been learned from for long enough.
 
         Args:
             batch: rows in the order of their arrival.
             before: shape (n + 1,), the highest time of all rows before each.
-            samples: what is kept of the rows before the batch.
+            samples: what is kept of the rows before `start`.
+            start: the first place that counts.
+            stop: the place behind the last.
         """
+        size = stop - start
         firsts: dict[str, Ints] = {}
         for kind, chunk in batch.chunks:
             rows = chunk.rows
             if kind is not Kind.PREDICTION or not rows.size:
                 continue
-            assert isinstance(rows, EventRows)
-            for code in np.unique(rows.model).tolist():
-                plan = self._plans.of(rows.models[code])
-                if self._learning.span(plan) is None:
-                    continue
-                mine = np.flatnonzero(rows.model == code)
-                at, ts = chunk.offset[mine] - batch.first, rows.ts[mine]
-                takes = plan.grid.last_end(ts) > before[at] - plan.lateness - self._restate
-                seen = firsts.setdefault(plan.name, np.full(batch.size + 1, _LATEST))
-                np.minimum.at(seen, at[takes] + 1, ts[takes])
-        for model in firsts.keys() | samples.keys():
-            plan = self._plans.of(model)
-            span = self._learning.span(plan)
-            if span is None:
+            assert isinstance(rows, PredictionRows)
+            # A chunk of predictions holds one model.
+            plan = self._plans.of(rows.models[int(rows.model[0])])
+            if self._learning.span(plan) is None:
                 continue
-            seen = firsts.get(model, np.full(batch.size + 1, _LATEST))
-            known = samples.get(model)
-            if known is not None and known.first is not None:
-                seen[0] = known.first
-            # Nothing is added to the left side: it may be the latest time that there is.
-            is_over = np.minimum.accumulate(seen) <= before - plan.lateness - span
-            if is_over.any():
-                yield int(is_over.argmax())
+            at = chunk.offset - batch.first
+            mine = slice(*np.searchsorted(at, [start, stop]).tolist())
+            at, ts = at[mine], rows.ts[mine]
+            takes = plan.grid.last_end(ts) > before[at] - plan.lateness - self._restate
+            seen = firsts.setdefault(plan.name, np.full(size, _LATEST))
+            np.minimum.at(seen, at[takes] - start, ts[takes])
+        found = (
+            self._over(self._plans.of(model), firsts.get(model), samples.get(model), before[start:])
+            for model in firsts.keys() | samples.keys()
+        )
+        places = [start + place for place in found if place is not None and 0 < place < size]
+        return min(places, default=None)
+
+    def _over(
+        self, plan: ModelPlan, times: Ints | None, known: RowSample | None, before: Ints
+    ) -> int | None:
+        """How many rows on the learning of a model is over; None where it goes on."""
+        span = self._learning.span(plan)
+        if span is None:
+            return None
+        first = _LATEST if known is None or known.first is None else known.first
+        times = np.empty(0, np.int64) if times is None else times
+        if known is not None and len(times) and known.is_stray(int(times.min()), span):
+            first = _LATEST
+        firsts = np.minimum.accumulate(np.concatenate(([first], times)))
+        # Nothing is added to the left side: it may be the latest time that there is.
+        is_over = firsts <= before[: len(firsts)] - plan.lateness - span
+        return int(is_over.argmax()) if is_over.any() else None
 
     def learn(self, high: int, samples: dict[str, RowSample]) -> None:
         """Put the references in force that are due at the highest time seen."""
@@ -74,8 +94,9 @@ class ReplayLearning:
             plan = self._plans.of(model)
             span = self._learning.span(plan)
             if span is not None:
-                until = learned_until(sample, span)
-                if until is None or high - plan.lateness < until:
+                watermark = high - plan.lateness
+                until = learned_until(sample, span, watermark)
+                if until is None or watermark < until:
                     continue
                 self._references.add(learned_profile(model, plan.settings, sample, span))
             del samples[model]

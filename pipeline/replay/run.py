@@ -111,12 +111,14 @@ class Replay:
             self.rejected.update(reasons)
         before = self._highs_before(batch)
         samples = self.predictions.samples
-        cuts = {*self._cuts(batch, before), *self._learning.cuts(batch, before, samples)}
-        inner = sorted(cuts - {0, batch.size})
-        for start, stop in zip([0, *inner], [*inner, batch.size], strict=True):
-            self._fold(batch, before, start, stop)
-            self._advance(int(before[stop]))
-            self._learning.learn(int(before[stop]), samples)
+        start = 0
+        for stop in [*self._cuts(batch, before), batch.size]:
+            # What is learned between two cuts is known from its row on.
+            while (cut := self._learning.cut(batch, before, samples, start, stop)) is not None:
+                self._step(batch, before, start, cut)
+                start = cut
+            self._step(batch, before, start, stop)
+            start = stop
         for model in self._models.values():
             for text in model.close():
                 self._panes.pop(text, None)
@@ -143,7 +145,7 @@ class Replay:
                 times[at] = np.minimum(chunk.rows.ts, chunk.record_ts)
         return np.maximum.accumulate(times)
 
-    def _cuts(self, batch: Arrived, before: Ints) -> set[int]:
+    def _cuts(self, batch: Arrived, before: Ints) -> list[int]:
         """Where the batch is cut: around the rows that are late for some window."""
         cuts: set[int] = set()
         for _, chunk in batch.chunks:
@@ -167,7 +169,13 @@ class Replay:
                 for steps in clocks:
                     for side in ("left", "right"):
                         cuts.update(np.searchsorted(steps, np.unique(steps[late]), side).tolist())
-        return cuts
+        return sorted(cuts - {0, batch.size})
+
+    def _step(self, batch: Arrived, before: Ints, start: int, stop: int) -> None:
+        high = int(before[stop])
+        self._fold(batch, before, start, stop)
+        self._advance(high)
+        self._learning.learn(high, self.predictions.samples)
 
     def _fold(self, batch: Arrived, before: Ints, start: int, stop: int) -> None:
         first = batch.first

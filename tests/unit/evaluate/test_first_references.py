@@ -130,3 +130,18 @@ async def test_what_the_limit_left_over_is_no_model():
         await rig.parts[0].rows(ts)
     await worker.rounds()
     assert [profile.model for profile in rig.learned] == ["m"]
+
+
+async def test_a_partition_that_holds_only_rows_of_a_wrong_clock_ends_no_learning():
+    rig = EvaluationRig(partitions=2, config=learning())
+    worker = rig.worker()
+    await rig.parts[0].rows(-(10**9))
+    rig.now_ms += 120_000
+    await rig.parts[1].rows(0)
+    await worker.rounds()
+    await rig.parts[1].rows(*range(1_000, 50_000, 1_000))
+    await worker.rounds()
+    assert rig.learned == []
+    await rig.parts[1].rows(*range(50_000, 62_000, 1_000))
+    await worker.rounds()
+    assert [profile.rows for profile in rig.learned] == [60]

@@ -128,3 +128,14 @@ def test_each_model_learns_by_itself(replayed):
     assert since([w for w in got.windows if w["model"] == "b"]) == 90
     references = {w["reference"] for w in got.windows if w["reference"]}
     assert len(references) == 2
+
+
+@pytest.mark.parametrize("lines", [3, 100, 8_192])
+def test_a_wrong_clock_at_the_beginning_ends_no_learning(replayed, monkeypatch, lines):
+    monkeypatch.setattr(event_lines, "LINES", lines)
+    rows = [{**row(0), "ts": n} for n in range(3)] + events(90)
+    # Time goes on before the first right row comes.
+    latency = {"model": "shop", "version": "1", "ts": START - 1, "latency_ms": 1.0}
+    got = replayed(rows, config("63s"), latencies=[latency])
+    assert since(got.windows) == 60
+    assert got.window(start=START + 60_000)["features"]["amount"]["count"] == 69
