@@ -64,7 +64,7 @@ class Notifier:
         self._settings = settings
         self._deliveries = deliveries
         self._clock = WallClock()
-        self._channels = build_channels(notify)
+        self._channels = build_channels(notify, settings)
         self._redis = connect_async(settings.redis)
         self._store = RedisStore(self._redis, settings.topics.prefix)
         tree = build_tree(notify)
@@ -255,7 +255,7 @@ def serve(settings: Settings, deliveries: Path | None) -> None:
         await Notifier(settings, deliveries).run()
 
     # Before anything is tried on the network: a wrong config is told at once.
-    build_channels(_whom_to_tell(settings))
+    build_channels(_whom_to_tell(settings), settings)
     reach_redis(settings)
     reach_broker(settings)
     asyncio.run(main())

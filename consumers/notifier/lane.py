@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from consumers.notifier import notification as notifications
-from consumers.notifier.notification import Notification
+from consumers.notifier.notification import Notification, Posted
 from consumers.notifier.transition import Transition, transition_from_json
 from inferwatch.errors import StateFormatError
 
@@ -71,12 +71,14 @@ class Told:
         firing: the incidents that fired in the last message.
         resolved: the incidents that were over in the last message.
         heard: every transition that was told, with its time.
+        posted: the message that shows the group, while any of it fires, where it can be edited.
     """
 
     at: int
     firing: frozenset[str] = frozenset()
     resolved: frozenset[str] = frozenset()
     heard: Mapping[str, int] = field(default_factory=dict)
+    posted: Posted | None = None
 
     def knows(self, incident: str) -> bool:
         """Whether the receiver ever heard of this incident."""
@@ -180,6 +182,7 @@ def _told_plain(told: Told) -> dict[str, Any]:
         "firing": sorted(told.firing),
         "resolved": sorted(told.resolved),
         "heard": dict(told.heard),
+        "posted": notifications.posted_plain(told.posted),
     }
 
 
@@ -187,5 +190,9 @@ def _told(plain: Mapping[str, Any] | None) -> Told | None:
     if plain is None:
         return None
     return Told(
-        plain["at"], frozenset(plain["firing"]), frozenset(plain["resolved"]), plain["heard"]
+        at=plain["at"],
+        firing=frozenset(plain["firing"]),
+        resolved=frozenset(plain["resolved"]),
+        heard=plain["heard"],
+        posted=notifications.posted_from(plain.get("posted")),
     )

@@ -29,6 +29,19 @@ def notification_id(transitions: Iterable[str], repeated_after: int | None = Non
     return "msg_" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Where a message stands at its receiver, so that it can be edited later.
+
+    Attributes:
+        place: the channel, in the receiver's own words.
+        id: which message there.
+    """
+
+    place: str
+    id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """One message.
@@ -41,6 +54,7 @@ class Notification:
         group_labels: the labels that the group has in common by `group_by`.
         alerts: what is told, alerts that fire first.
         at: when it was made (ms since the epoch).
+        follows: the group's first message, where the channel can edit it.
     """
 
     id: str
@@ -50,6 +64,7 @@ class Notification:
     group_labels: Mapping[str, str]
     alerts: tuple[Transition, ...]
     at: int
+    follows: Posted | None = None
 
     @property
     def firing(self) -> tuple[Transition, ...]:
@@ -79,6 +94,7 @@ def to_plain(notification: Notification) -> dict[str, Any]:
         "group_labels": dict(notification.group_labels),
         "alerts": [dict(a.event) for a in notification.alerts],
         "at": notification.at,
+        "follows": posted_plain(notification.follows),
     }
 
 
@@ -92,4 +108,15 @@ def from_plain(plain: Mapping[str, Any]) -> Notification:
         group_labels=plain["group_labels"],
         alerts=tuple(transition_from_json(orjson.dumps(a)) for a in plain["alerts"]),
         at=plain["at"],
+        follows=posted_from(plain.get("follows")),
     )
+
+
+def posted_plain(posted: Posted | None) -> list[str] | None:
+    """Where a message stands, as plain values."""
+    return None if posted is None else [posted.place, posted.id]
+
+
+def posted_from(plain: list[str] | None) -> Posted | None:
+    """What `posted_plain` wrote."""
+    return None if plain is None else Posted(*plain)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from consumers.notifier.lane import Lane
-from consumers.notifier.notification import Notification, notification_id
+from consumers.notifier.notification import Notification, Posted, notification_id
 from consumers.notifier.reason import Hold, Reason
 from consumers.notifier.stages.collect import Arrival, collect
 from consumers.notifier.stages.dedup import decide
@@ -96,11 +96,11 @@ def step(
     return Step(lane, used, due, due_if_more, held)
 
 
-def finish(lane: Lane, at: int) -> Lane:
-    """The lane after its pending message, made at `at`, was delivered."""
+def finish(lane: Lane, at: int, posted: Posted | None = None) -> Lane:
+    """The lane after its pending message, made at `at`, was delivered, and stands at `posted`."""
     shown = [t for i, t in lane.alerts.items() if i in lane.covered]
     held = [i for i in lane.alerts if i not in lane.covered]
-    return record_sent(lane, shown, held, at)
+    return record_sent(lane, shown, held, at, posted)
 
 
 def next_look(lane: Lane, route: Route, since: int) -> tuple[int | None, int]:
@@ -158,4 +158,5 @@ def _message(
         group_labels=lane.address.labels,
         alerts=tuple(wanted),
         at=now,
+        follows=lane.told.posted if lane.told else None,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from redis.exceptions import RedisError
 
 from consumers.notifier.channels.build import BoundChannel, ChannelKey
-from consumers.notifier.channels.interface import Permanent, Retryable
+from consumers.notifier.channels.interface import Permanent, Retryable, Sent
 from consumers.notifier.clock import Clock
 from consumers.notifier.journal.entry import Entry, forget_told, told_entry
 from consumers.notifier.lane import Address, Lane
@@ -222,7 +222,7 @@ class Sender:
         attempt = lane.attempts + 1
         self._in_flight[work.key] += 1
         try:
-            detail = await work.bound.channel.send(message, self._clock.now())
+            sent = await work.bound.channel.send(message, self._clock.now())
         except Permanent as refusal:
             await self._refused(work, lane, message, attempt, str(refusal))
         except Retryable as failure:
@@ -234,12 +234,12 @@ class Sender:
                 work, lane, message, attempt, Retryable(f"failed: {type(failure).__name__}")
             )
         else:
-            await self._delivered(work, lane, message, attempt, detail)
+            await self._delivered(work, lane, message, attempt, sent)
         finally:
             self._in_flight[work.key] -= 1
 
     async def _delivered(
-        self, work: _Work, lane: Lane, message: Notification, attempt: int, detail: str
+        self, work: _Work, lane: Lane, message: Notification, attempt: int, sent: Sent
     ) -> None:
         _log.info(
             "told %s (%s): %d firing, %d resolved: %s, %s",
@@ -248,10 +248,10 @@ class Sender:
             len(message.firing),
             len(message.resolved),
             message.reason,
-            detail,
+            sent.detail,
         )
-        await self._log_delivery(message, attempt, True, detail)
-        lane = finish(lane, message.at)
+        await self._log_delivery(message, attempt, True, sent.detail)
+        lane = finish(lane, message.at, sent.posted)
         due, due_if_more = next_look(lane, work.route, message.at)
         saved = await self._store.save(work.claim, lane, used=0, due=due, due_if_more=due_if_more)
         # A renewal is due again so soon that noting it would save nobody anything.

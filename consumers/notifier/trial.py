@@ -13,6 +13,7 @@ from consumers.notifier.clock import WallClock
 from consumers.notifier.notification import Notification, notification_id
 from consumers.notifier.reason import Reason
 from consumers.notifier.transition import Transition, transition_from_json
+from inferwatch.settings import Settings
 from inferwatch.settings.notify.receiver import ReceiverSettings
 
 
@@ -24,12 +25,12 @@ class Result(NamedTuple):
     detail: str
 
 
-def try_receiver(receiver: ReceiverSettings) -> list[Result]:
+def try_receiver(receiver: ReceiverSettings, settings: Settings) -> list[Result]:
     """Send one message through each channel, once each."""
-    return asyncio.run(_try_all(receiver))
+    return asyncio.run(_try_all(receiver, settings))
 
 
-async def _try_all(receiver: ReceiverSettings) -> list[Result]:
+async def _try_all(receiver: ReceiverSettings, settings: Settings) -> list[Result]:
     now = WallClock().now()
     alert = trial_alert(now)
     message = Notification(
@@ -41,17 +42,17 @@ async def _try_all(receiver: ReceiverSettings) -> list[Result]:
         alerts=(alert,),
         at=now,
     )
-    channels = receiver_channels(receiver)
+    channels = receiver_channels(receiver, settings)
     results = []
     try:
         for (_, kind, index), bound in channels.items():
             name = f"{kind}_configs[{index}]"
             try:
-                detail = await bound.channel.send(message, now)
+                sent = await bound.channel.send(message, now)
             except (Retryable, Permanent) as failure:
                 results.append(Result(name, False, str(failure)))
             else:
-                results.append(Result(name, True, detail))
+                results.append(Result(name, True, sent.detail))
     finally:
         await close_channels(channels)
     return results

@@ -26,7 +26,8 @@ def send_one(name: str, config: str | None, as_json: bool) -> None:
 
     The exit code is 1 when one of its channels failed.
     """
-    notify = read_settings(config).notify
+    settings = read_settings(config)
+    notify = settings.notify
     if notify is None:
         raise UsageError("the config has no `notify` section, so there are no receivers")
     try:
@@ -38,7 +39,7 @@ def send_one(name: str, config: str | None, as_json: bool) -> None:
 
     # What a console channel prints must not stand before the JSON.
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
-        results = try_receiver(receiver)
+        results = try_receiver(receiver, settings)
     ok = bool(results) and all(r.ok for r in results)
     if as_json:
         channels = [{"channel": r.channel, "ok": r.ok, "detail": r.detail} for r in results]

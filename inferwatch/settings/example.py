@@ -81,11 +81,33 @@ _VALUES: dict[str, Any] = {
             "group_wait": "30s",
             "group_interval": "5m",
             "repeat_interval": "4h",
-            "routes": [{"matchers": ['severity="page"'], "receiver": "on-call"}],
+            "routes": [
+                {"matchers": ['severity="page"'], "receiver": "on-call"},
+                {"matchers": ['severity="ticket"'], "receiver": "chat"},
+            ],
         },
         "receivers": [
             {"name": "team", "console_configs": [{"send_resolved": True}]},
-            {"name": "on-call", "webhook_configs": [{"url": "http://127.0.0.1:8090/alerts"}]},
+            {
+                "name": "on-call",
+                "webhook_configs": [{"url": "http://127.0.0.1:8090/alerts"}],
+                "opsgenie_configs": [
+                    {
+                        "api_key": "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
+                        "tags": "ml, risk",
+                        "responders": [{"type": "team", "name": "risk"}],
+                    }
+                ],
+                "kafka_configs": [{"topic": "on-call.pages"}],
+            },
+            {
+                "name": "chat",
+                "slack_configs": [
+                    {"bot_token": "xoxb-token", "channel": "#models", "send_resolved": True}
+                ],
+                "msteams_configs": [{"webhook_url": "https://example.com/workflows/1"}],
+                "apprise_configs": [{"url": "ntfy://ntfy.example.com/models"}],
+            },
         ],
     },
     "dashboard": {"listen": "127.0.0.1:8088"},

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from inferwatch import topics as topic_table
 from inferwatch.settings.bridge import BridgeSettings
 from inferwatch.settings.models import DefaultSettings, ModelEntry, ModelSettings, settle
 from inferwatch.settings.notify import NotifySettings
@@ -190,6 +191,23 @@ class Settings(Section):
     """The tap beside a model server."""
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _alerts_do_not_come_back(self) -> Settings:
+        """A receiver that writes to one of inferwatch's topics would feed its own readers."""
+        own = {topic.full_name(self.topics.prefix) for topic in topic_table.ALL}
+        remarks = [
+            Remark(
+                ("notify", "receivers", i, "kafka_configs", j, "topic"),
+                f"{channel.topic!r} is one of inferwatch's own topics; allowed is any other",
+            )
+            for i, receiver in enumerate(self.notify.receivers if self.notify else ())
+            for j, channel in enumerate(receiver.kafka_configs)
+            if channel.topic in own
+        ]
+        if remarks:
+            raise SectionError(*remarks)
+        return self
 
     @property
     def warnings(self) -> tuple[str, ...]:

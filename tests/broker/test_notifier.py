@@ -139,8 +139,8 @@ def test_without_a_broker_it_says_what_it_tried_and_ends_with_3(configure, tmp_p
     assert "Traceback" not in said.stderr
 
 
-def test_a_kind_of_receiver_that_is_not_there_yet_ends_with_2(configure, tmp_path):
-    configure([{"name": "ops", "apprise_configs": [{"url": "json://localhost"}]}])
+def test_a_receiver_that_cannot_be_built_ends_with_2(configure, tmp_path):
+    configure([{"name": "ops", "apprise_configs": [{"url": "nosuch://hunter2"}]}])
     said = subprocess.run(
         [sys.executable, "-m", "inferwatch", "notify", "-c", str(tmp_path / "config.yaml")],
         capture_output=True,
@@ -148,7 +148,8 @@ def test_a_kind_of_receiver_that_is_not_there_yet_ends_with_2(configure, tmp_pat
         timeout=60,
     )
     assert said.returncode == 2
-    assert "receiver 'ops': this version does not send to apprise_configs" in said.stderr
+    assert "receiver 'ops': apprise_configs: Apprise knows no such `url`" in said.stderr
+    assert "hunter2" not in said.stderr
 
 
 def test_it_outlives_an_absence_of_redis_and_of_kafka(

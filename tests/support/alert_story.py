@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from consumers.notifier.channels.build import BoundChannel
-from consumers.notifier.channels.interface import Permanent, Retryable
+from consumers.notifier.channels.interface import Permanent, Retryable, Sent
 from consumers.notifier.intake import Intake, Record
 from consumers.notifier.journal.entry import Entry, remembered
-from consumers.notifier.notification import Notification
+from consumers.notifier.notification import Notification, Posted
 from consumers.notifier.sender import Sender
 from consumers.notifier.stages.route import build_tree
 from consumers.notifier.store.memory import MemoryStore
@@ -89,14 +89,16 @@ class ScriptedChannel:
     clock: SetClock
     said: list[Said]
     fails: Callable[[float], Exception | None] = lambda at: None
+    posts: bool = False
 
-    async def send(self, message: Notification, now: int) -> str:
+    async def send(self, message: Notification, now: int) -> Sent:
         at = (self.clock.now() - BEGIN) / 1000
         failure = self.fails(at)
         self.said.append(Said(at, message.receiver, message, failure is None))
         if failure is not None:
             raise failure
-        return "taken"
+        posted = (message.follows or Posted("#", str(len(self.said)))) if self.posts else None
+        return Sent("taken", posted)
 
     async def close(self) -> None:
         pass
@@ -108,6 +110,8 @@ class Story:
 
     notify: dict
     store: MemoryStore = field(default_factory=MemoryStore)
+    # Whether the receivers say where they posted.
+    posts: bool = False
 
     def __post_init__(self) -> None:
         self.clock = SetClock()
@@ -141,7 +145,7 @@ class Story:
         for receiver in settings.used_receivers().values():
             for kind, index, channel_settings in receiver.channels():
                 fails = self.fails.get(receiver.name, lambda at: None)
-                channel = ScriptedChannel(self.clock, self.said, fails)
+                channel = ScriptedChannel(self.clock, self.said, fails, self.posts)
                 channels[(receiver.name, kind, index)] = BoundChannel(channel, channel_settings)
         await self.store.make_whole()
         intake = Intake(self.store, settings, tree)

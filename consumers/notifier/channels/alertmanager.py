@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from consumers.notifier.channels.http_post import Poster
+from consumers.notifier.channels.interface import Sent
 from consumers.notifier.channels.webhook_payload import annotations_of, rfc3339
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import page_of, page_text
@@ -30,10 +31,10 @@ class AlertmanagerChannel:
         base = settings.url.get_secret_value().rstrip("/")
         self._poster = Poster(f"{base}/api/v2/alerts", settings.timeout)
 
-    async def send(self, message: Notification, now: int) -> str:
+    async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`."""
         body = orjson.dumps([posted_alert(alert, now) for alert in message.alerts])
-        return await self._poster.post(body, {})
+        return Sent(await self._poster.post(body, {}))
 
     async def close(self) -> None:
         """See `Channel`."""

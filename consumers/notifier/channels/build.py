@@ -9,8 +9,9 @@ from typing import cast
 
 from consumers.notifier.channels.interface import Channel
 from inferwatch.errors import UsageError
+from inferwatch.settings import Settings
 from inferwatch.settings.notify import NotifySettings
-from inferwatch.settings.notify.channels import ChannelSettings
+from inferwatch.settings.notify.channels import ChannelSettings, KafkaSettings, SlackSettings
 from inferwatch.settings.notify.receiver import ReceiverSettings
 
 _CLASSES = {
@@ -19,8 +20,13 @@ _CLASSES = {
     "file": "FileChannel",
     "alertmanager": "AlertmanagerChannel",
     "slack": "SlackChannel",
+    "slack_bot": "SlackBot",
     "pagerduty": "PagerdutyChannel",
     "email": "EmailChannel",
+    "opsgenie": "OpsgenieChannel",
+    "msteams": "MsteamsChannel",
+    "kafka": "KafkaChannel",
+    "apprise": "AppriseChannel",
 }
 
 # Receiver, kind, place in the list.
@@ -35,24 +41,34 @@ class BoundChannel:
     settings: ChannelSettings
 
 
-def build_channels(notify: NotifySettings) -> dict[ChannelKey, BoundChannel]:
+def build_channels(notify: NotifySettings, settings: Settings) -> dict[ChannelKey, BoundChannel]:
     """All channels of the receivers that a route names.
 
     Raises:
-        UsageError: one is of a kind that this version does not send to.
+        UsageError: one of them needs what is not installed, or cannot work with this config.
     """
     channels: dict[ChannelKey, BoundChannel] = {}
     for receiver in notify.used_receivers().values():
-        channels |= receiver_channels(receiver)
+        channels |= receiver_channels(receiver, settings)
     return channels
 
 
-def receiver_channels(receiver: ReceiverSettings) -> dict[ChannelKey, BoundChannel]:
-    """All channels of one receiver."""
-    return {
-        (receiver.name, kind, index): BoundChannel(_build(receiver.name, kind, settings), settings)
-        for kind, index, settings in receiver.channels()
-    }
+def receiver_channels(
+    receiver: ReceiverSettings, settings: Settings
+) -> dict[ChannelKey, BoundChannel]:
+    """All channels of one receiver.
+
+    Raises:
+        UsageError: as `build_channels` does.
+    """
+    channels: dict[ChannelKey, BoundChannel] = {}
+    for kind, index, channel in receiver.channels():
+        try:
+            built = _build(kind, channel, settings)
+        except UsageError as error:
+            raise UsageError(f"receiver {receiver.name!r}: {error}") from None
+        channels[(receiver.name, kind, index)] = BoundChannel(built, channel)
+    return channels
 
 
 async def close_channels(channels: Mapping[ChannelKey, BoundChannel]) -> None:
@@ -61,12 +77,10 @@ async def close_channels(channels: Mapping[ChannelKey, BoundChannel]) -> None:
         await bound.channel.close()
 
 
-def _build(receiver: str, kind: str, settings: ChannelSettings) -> Channel:
-    name = _CLASSES.get(kind)
-    if name is None:
-        raise UsageError(
-            f"receiver {receiver!r}: this version does not send to {kind}_configs; "
-            f"allowed are {', '.join(f'{k}_configs' for k in _CLASSES)}"
-        )
+def _build(kind: str, channel: ChannelSettings, settings: Settings) -> Channel:
+    if isinstance(channel, SlackSettings) and channel.bot_token is not None:
+        kind = "slack_bot"
     module = import_module(f"consumers.notifier.channels.{kind}")
-    return cast(Channel, getattr(module, name)(settings))
+    # What lives on the config's own broker has to know it.
+    more = (settings.broker,) if isinstance(channel, KafkaSettings) else ()
+    return cast(Channel, getattr(module, _CLASSES[kind])(channel, *more))

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from consumers.notifier.channels.interface import Retryable
+from consumers.notifier.channels.interface import Retryable, Sent
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import Page, page_of
 from consumers.notifier.transition import Transition
@@ -27,13 +27,13 @@ class ConsoleChannel:
         """Print to a file, the standard output by default."""
         self._console = Console(file=file or sys.stdout, highlight=False, emoji=False)
 
-    async def send(self, message: Notification, now: int) -> str:
+    async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`."""
         try:
             await asyncio.to_thread(self._print, message)
         except OSError as error:
             raise Retryable(f"cannot print: {error.strerror or error}") from None
-        return "printed"
+        return Sent("printed")
 
     def _print(self, message: Notification) -> None:
         for alert in message.alerts:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses
 
-from consumers.notifier.channels.interface import Permanent, Retryable
+from consumers.notifier.channels.interface import Permanent, Retryable, Sent
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import cut, page_of, page_text
 from inferwatch.settings.notify.addresses import refusal
@@ -30,7 +30,7 @@ class EmailChannel:
         self._settings = settings
         self._host, self._port = split_address(settings.smarthost)
 
-    async def send(self, message: Notification, now: int) -> str:
+    async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`."""
         mail = build_mail(message, self._settings)
         try:
@@ -48,7 +48,7 @@ class EmailChannel:
             raise Retryable(f"no answer within {self._settings.timeout / 1000:g} s") from None
         except (smtplib.SMTPException, OSError) as error:
             raise Retryable(f"cannot send: {type(error).__name__}") from None
-        return "sent"
+        return Sent("sent")
 
     def _submit(self, mail: EmailMessage) -> None:
         settings = self._settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from consumers.notifier.channels.interface import Retryable
+from consumers.notifier.channels.interface import Retryable, Sent
 from consumers.notifier.delivery import append_lines, delivery_lines
 from consumers.notifier.notification import Notification
 from inferwatch.settings.notify.channels import FileSettings
@@ -18,7 +18,7 @@ class FileChannel:
         """Keep the path; the file is opened for each message, so it may be rotated."""
         self._path = Path(settings.path)
 
-    async def send(self, message: Notification, now: int) -> str:
+    async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`."""
         rows = delivery_lines(message, 1, now, ok=True, detail=message.reason)
         lines = [
@@ -30,7 +30,7 @@ class FileChannel:
         except OSError as error:
             # A full or missing disk comes back; what was written before is never lost.
             raise Retryable(f"cannot write {self._path}: {error.strerror or error}") from None
-        return f"appended to {self._path}"
+        return Sent(f"appended to {self._path}")
 
     async def close(self) -> None:
         """See `Channel`."""

@@ -7,6 +7,7 @@ import os
 import ssl
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -16,13 +17,23 @@ from consumers.notifier.channels.interface import Permanent, Retryable
 from inferwatch import __version__
 
 CONNECTIONS = 64
-# An answer is read so far, to use the connection again; it is neither kept nor logged.
+# An answer is read so far, to use the connection again; it is never logged.
 ANSWER_BYTES = 65_536
 _TRY_LATER = (408, 425, 429)
+# Opsgenie says in a header of its own for how long it takes nothing.
+_WAITS = ("retry-after", "x-ratelimit-period-in-sec")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver said: a status of 2xx, and the begin of the body."""
+
+    status: int
+    body: bytes
 
 
 class Poster:
-    """Posts to one receiver: no redirects, no proxies, one deadline for the whole exchange."""
+    """Posts to one receiver: no redirects, no proxies, one deadline for each exchange."""
 
     def __init__(self, url: str, timeout_ms: int) -> None:
         """Prepare the connection; nothing is sent yet."""
@@ -37,7 +48,17 @@ class Poster:
         )
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> str:
-        """Post once; `HTTP 200` or the like on success.
+        """Post once; `HTTP 200` or the like on success. Raises as `ask` does."""
+        answer = await self.ask(body, headers)
+        return f"HTTP {answer.status}"
+
+    async def ask(self, body: bytes, headers: Mapping[str, str], path: str = "") -> Answer:
+        """Post once, for a receiver whose answer has a meaning.
+
+        Args:
+            body: what is posted.
+            headers: beside those of every post.
+            path: what follows the address that this was made with.
 
         Raises:
             Retryable: no connection, no answer in time, or 408, 425, 429, 5xx.
@@ -45,7 +66,7 @@ class Poster:
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._exchange(body, headers)
+                return await self._exchange(body, headers, path)
         except (TimeoutError, httpx.TimeoutException):
             raise Retryable(f"no answer within {self._timeout_s:g} s") from None
         except httpx.ConnectError as error:
@@ -53,27 +74,44 @@ class Poster:
         except httpx.TransportError as error:
             raise Retryable(f"the connection broke: {type(error).__name__}") from None
 
-    async def _exchange(self, body: bytes, headers: Mapping[str, str]) -> str:
+    async def _exchange(self, body: bytes, headers: Mapping[str, str], path: str) -> Answer:
         sent = {"content-type": "application/json", **headers}
-        async with self._client.stream("POST", self._url, content=body, headers=sent) as answer:
-            read = 0
+        read = bytearray()
+        async with self._client.stream(
+            "POST", self._url + path, content=body, headers=sent
+        ) as answer:
             async for chunk in answer.aiter_raw():
-                read += len(chunk)
-                if read > ANSWER_BYTES:
+                read += chunk
+                if len(read) > ANSWER_BYTES:
                     break
-        status = answer.status_code
-        if 200 <= status < 300:
-            return f"HTTP {status}"
-        if status in _TRY_LATER or status >= 500:
-            wait = retry_after_ms(answer.headers.get("retry-after"), time.time())
-            raise Retryable(f"HTTP {status}", wait)
-        if 300 <= status < 400:
-            raise Permanent(f"HTTP {status}: redirects are not followed; write the final address")
-        raise Permanent(f"HTTP {status}")
+        waits = [answer.headers[name] for name in _WAITS if name in answer.headers]
+        judge(answer.status_code, retry_after_ms(waits[0] if waits else None, time.time()))
+        return Answer(answer.status_code, bytes(read[:ANSWER_BYTES]))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+def judge(status: int, wait_ms: int | None = None) -> None:
+    """What a status means for the message; nothing for a 2xx.
+
+    Raises:
+        Retryable: 408, 425, 429 or 5xx.
+        Permanent: anything else.
+
+    >>> judge(202)
+    >>> judge(429, 7000)
+    Traceback (most recent call last):
+    consumers.notifier.channels.interface.Retryable: HTTP 429
+    """
+    if 200 <= status < 300:
+        return
+    if status in _TRY_LATER or status >= 500:
+        raise Retryable(f"HTTP {status}", wait_ms)
+    if 300 <= status < 400:
+        raise Permanent(f"HTTP {status}: redirects are not followed; write the final address")
+    raise Permanent(f"HTTP {status}")
 
 
 def retry_after_ms(header: str | None, now_s: float) -> int | None:

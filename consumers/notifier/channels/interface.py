@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from consumers.notifier.notification import Notification
+from consumers.notifier.notification import Notification, Posted
 
 
 class Retryable(Exception):
@@ -24,11 +24,23 @@ class Permanent(Exception):
     """The receiver will never take this message as it is."""
 
 
+class Sent(NamedTuple):
+    """A message that the receiver took.
+
+    Attributes:
+        detail: a word for the log.
+        posted: where it stands, for a channel that edits what it posted when more happens.
+    """
+
+    detail: str
+    posted: Posted | None = None
+
+
 class Channel(Protocol):
     """One way to reach somebody."""
 
-    async def send(self, message: Notification, now: int) -> str:
-        """Send a message once; the answer is a word for the log.
+    async def send(self, message: Notification, now: int) -> Sent:
+        """Send a message once.
 
         Args:
             message: what to send; the same at every try.

@@ -12,7 +12,9 @@ from typing import Any
 
 import orjson
 
+from consumers.notifier.channels.each import send_each
 from consumers.notifier.channels.http_post import Poster
+from consumers.notifier.channels.interface import Sent
 from consumers.notifier.channels.webhook_payload import rfc3339
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import cut, page_of, page_text
@@ -33,12 +35,13 @@ class PagerdutyChannel:
         self._settings = settings
         self._poster = Poster(settings.url.get_secret_value(), settings.timeout)
 
-    async def send(self, message: Notification, now: int) -> str:
+    async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`; events that were taken before a failure do no harm when sent again."""
-        said = "nothing to send"
-        for alert in message.alerts:
-            said = await self._poster.post(event_body(alert, self._settings), {})
-        return said
+        await send_each(message.alerts, self._send_one)
+        return Sent(f"{len(message.firing)} triggered, {len(message.resolved)} resolved")
+
+    async def _send_one(self, alert: Transition) -> None:
+        await self._poster.post(event_body(alert, self._settings), {})
 
     async def close(self) -> None:
         """See `Channel`."""

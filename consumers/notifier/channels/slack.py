@@ -1,4 +1,4 @@
-"""Slack: an incoming webhook.
+"""Slack: an incoming webhook, and the message that a bot sends too.
 
 What came with the traffic is escaped, so that a feature's name can neither mention a channel nor
 hide a link. Limits: 3,000 characters an attachment, 20 attachments a message.
@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 
 from consumers.notifier.channels.http_post import Poster
+from consumers.notifier.channels.interface import Sent
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import Page, cut, page_of
 from consumers.notifier.transition import Transition
-from inferwatch.errors import UsageError
 from inferwatch.settings.notify.channels import SlackSettings
 
 ATTACHMENT_CHARACTERS = 3000
@@ -26,22 +26,15 @@ class SlackChannel:
     """Posts to one incoming webhook."""
 
     def __init__(self, settings: SlackSettings) -> None:
-        """Keep the address.
-
-        Raises:
-            UsageError: it is a bot, which this version is not.
-        """
-        if settings.api_url is None:
-            raise UsageError(
-                "slack_configs: this version does not write as a bot (`bot_token`); "
-                "give the `api_url` of an incoming webhook"
-            )
+        """Keep the address."""
+        assert settings.api_url is not None
         self._settings = settings
         self._poster = Poster(settings.api_url.get_secret_value(), settings.timeout)
 
-    async def send(self, message: Notification, now: int) -> str:
+    async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`."""
-        return await self._poster.post(slack_body(message, self._settings), {})
+        body = orjson.dumps(slack_message(message, self._settings))
+        return Sent(await self._poster.post(body, {}))
 
     async def close(self) -> None:
         """See `Channel`."""
@@ -57,7 +50,7 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def slack_body(message: Notification, settings: SlackSettings) -> bytes:
+def slack_message(message: Notification, settings: SlackSettings) -> dict[str, Any]:
     """The message, an attachment for each alert."""
     firing, over = len(message.firing), len(message.resolved)
     counts = [f"{firing} firing"] * bool(firing) + [f"{over} resolved"] * bool(over)
@@ -71,7 +64,7 @@ def slack_body(message: Notification, settings: SlackSettings) -> bytes:
     for key in ("channel", "username"):
         if getattr(settings, key) is not None:
             body[key] = getattr(settings, key)
-    return orjson.dumps(body)
+    return body
 
 
 def _attachment(alert: Transition) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from consumers.notifier.channels.http_post import Poster
+from consumers.notifier.channels.interface import Sent
 from consumers.notifier.channels.signature import signature_headers
 from consumers.notifier.channels.webhook_payload import webhook_body
 from consumers.notifier.notification import Notification
@@ -18,7 +19,7 @@ class WebhookChannel:
         self._secret = settings.secret
         self._max_alerts = settings.max_alerts
 
-    async def send(self, message: Notification, now: int) -> str:
+    async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`."""
         body = webhook_body(message, self._max_alerts)
         seconds = now // 1000
@@ -27,7 +28,7 @@ class WebhookChannel:
         else:
             secret = self._secret.get_secret_value()
             headers = signature_headers(secret, message.id, seconds, body)
-        return await self._poster.post(body, headers)
+        return Sent(await self._poster.post(body, headers))
 
     async def close(self) -> None:
         """See `Channel`."""

@@ -6,19 +6,32 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from consumers.notifier.lane import HEARD_COUNT, HEARD_MS, Lane, Told
+from consumers.notifier.notification import Posted
 from consumers.notifier.transition import Transition
 
 
-def record_sent(lane: Lane, shown: Collection[Transition], held: Collection[str], now: int) -> Lane:
-    """The lane after a message about `shown`; `held` are the incidents held back meanwhile."""
+def record_sent(
+    lane: Lane,
+    shown: Collection[Transition],
+    held: Collection[str],
+    now: int,
+    posted: Posted | None = None,
+) -> Lane:
+    """The lane after a message about `shown`; `held` are the incidents held back meanwhile.
+
+    `posted` is where the message stands, for a channel that edits it when more happens.
+    """
     before = lane.told or Told(0)
     heard = _remembered(lane, before, now) | {a.id: now for a in shown}
+    # What is held back is not over: it is neither told again nor forgotten.
+    firing = frozenset(a.incident for a in shown if a.open) | (before.firing & set(held))
     told = Told(
         at=now,
-        # What is held back is not over: it is neither told again nor forgotten.
-        firing=frozenset(a.incident for a in shown if a.open) | (before.firing & set(held)),
+        firing=firing,
         resolved=frozenset(a.incident for a in shown if not a.open),
         heard=heard,
+        # What fires after all was over is a new message, where people see it.
+        posted=(posted or before.posted) if firing else None,
     )
     done = {a.id for a in shown if not a.open}
     alerts = {i: t for i, t in lane.alerts.items() if t.id not in done}

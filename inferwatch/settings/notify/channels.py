@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -73,6 +74,18 @@ def signing_key(secret: str) -> bytes:
     if not 24 <= len(key) <= 64:
         raise ValueError(f"the secret has {len(key)} bytes; allowed are 24 to 64")
     return key
+
+
+def _apprise_url(value: SecretStr) -> SecretStr:
+    # Not repeated in the error: most of these addresses are made of tokens.
+    scheme, _, rest = value.get_secret_value().partition("://")
+    if not scheme or not rest:
+        raise ValueError("this is no address of Apprise; allowed is SERVICE://…")
+    host = re.split(r"[/?#]", rest)[0].rpartition("@")[2]
+    why = refusal(host) or refusal(re.sub(r":[0-9]*$", "", host))
+    if why is not None:
+        raise ValueError(f"{why}, and nothing is ever sent there; allowed is any other address")
+    return value
 
 
 def _positive(value: int) -> int:
@@ -142,7 +155,7 @@ class SlackSettings(ChannelSettings):
     send_resolved: Bool = False
     """Whether the end of an incident is told too; Alertmanager's default is no."""
     api_url: Url | None = None
-    """The address of the incoming webhook."""
+    """The address of the incoming webhook; for a bot, of Slack's Web API where it is another."""
     bot_token: Secret | None = None
     """The token of a bot (xoxb-…): it edits its first message and answers in the thread."""
     channel: Text | None = None
@@ -154,9 +167,17 @@ class SlackSettings(ChannelSettings):
     def _reachable(self) -> SlackSettings:
         if self.api_url is None and self.bot_token is None:
             raise ValueError("`api_url` or `bot_token` is missing")
-        if self.api_url is None and self.channel is None:
+        if self.bot_token is not None and self.channel is None:
             raise ValueError("`channel` is missing; a bot has to know where to write")
         return self
+
+    def surprises(self) -> Iterator[Remark]:
+        """A bot's message would go on saying that it fires."""
+        if self.bot_token is not None and not self.send_resolved:
+            yield Remark(
+                ("bot_token",),
+                "the bot's message is not edited when all is over; add `send_resolved: true`",
+            )
 
 
 class PagerdutySettings(ChannelSettings):
@@ -219,31 +240,83 @@ class EmailSettings(ChannelSettings):
         return self
 
 
+class OpsgenieResponder(Section):
+    """Who is called for an alert."""
+
+    type: Literal["team", "user", "escalation", "schedule"]
+    """team, user, escalation or schedule."""
+    id: Text | None = None
+    """Its id in Opsgenie."""
+    name: Text | None = None
+    """The name of a team, escalation or schedule."""
+    username: Text | None = None
+    """The address of a user."""
+
+    @model_validator(mode="after")
+    def _named(self) -> OpsgenieResponder:
+        if self.id is None and self.name is None and self.username is None:
+            raise ValueError("one of `id`, `name` and `username` is missing")
+        return self
+
+
 class OpsgenieSettings(ChannelSettings):
-    """Opsgenie's alert API."""
+    """Opsgenie's alert API: an alert for each incident, closed at its end."""
 
     api_key: Annotated[Secret, Field(min_length=1)]
-    """The key of the integration."""
+    """The key of an API integration that may create and close alerts."""
     api_url: Url = SecretStr("https://api.opsgenie.com/")
-    """Its address; EU accounts have another."""
+    """Its address; https://api.eu.opsgenie.com/ for accounts in the EU."""
+    source: Annotated[Text, Field(min_length=1, max_length=100)] = "inferwatch"
+    """Where the alert says that it comes from."""
+    priority: Literal["P1", "P2", "P3", "P4", "P5"] | None = None
+    """P1 to P5; page is P1, ticket P3, info P5 by default."""
+    tags: Text = ""
+    """Separated by commas; at most 20 of 50 characters each."""
+    responders: Annotated[tuple[OpsgenieResponder, ...], Field(max_length=50)] = ()
+    """Who is called; by default whom the integration names."""
+
+    def tag_list(self) -> list[str]:
+        """The single tags.
+
+        >>> OpsgenieSettings(api_key="k", tags="ml, risk,").tag_list()
+        ['ml', 'risk']
+        """
+        return [tag.strip() for tag in self.tags.split(",") if tag.strip()]
+
+    @model_validator(mode="after")
+    def _tags_fit(self) -> OpsgenieSettings:
+        tags = self.tag_list()
+        if len(tags) > 20 or any(len(tag) > 50 for tag in tags):
+            raise ValueError("tags: allowed are at most 20, of at most 50 characters each")
+        return self
 
 
 class MsteamsSettings(ChannelSettings):
-    """A channel of Microsoft Teams."""
+    """A channel of Microsoft Teams, by a workflow or by a classic connector."""
 
     webhook_url: Url
     """The address of the workflow or connector."""
+    card: Literal["auto", "adaptive", "message"] = "auto"
+    """adaptive for workflows, message for connectors (as Alertmanager); auto tells by the host."""
+
+
+def _topic(value: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", value) or value in (".", ".."):
+        raise ValueError(
+            f"{value!r} is no topic; allowed are up to 249 letters, digits, '.', '_', '-'"
+        )
+    return value
 
 
 class KafkaSettings(ChannelSettings):
-    """A topic on the config's own broker."""
+    """A topic on the config's own broker: a record for each alert, keyed by its fingerprint."""
 
-    topic: Annotated[Text, Field(min_length=1)]
-    """Its full name."""
+    topic: Annotated[Text, AfterValidator(_topic)]
+    """Its full name; it has to be there."""
 
 
 class AppriseSettings(ChannelSettings):
-    """Everything that Apprise knows (an extra of its own)."""
+    """Everything that Apprise knows: pip install 'inferwatch[apprise]'."""
 
-    url: Annotated[Secret, Field(min_length=1)]
-    """Apprise's address of the service."""
+    url: Annotated[Secret, AfterValidator(_apprise_url)]
+    """Apprise's address of the service, such as ntfy://ntfy.example/alerts."""

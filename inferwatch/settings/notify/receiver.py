@@ -23,9 +23,6 @@ from inferwatch.settings.notify.channels import (
 from inferwatch.settings.section import Section
 from inferwatch.settings.types import Text
 
-# Kinds that the config knows and `inferwatch notify` cannot send to yet.
-NOT_YET = ("opsgenie", "msteams", "kafka", "apprise")
-
 
 class ReceiverSettings(Section):
     """Somebody who is told; without any `…_configs` the alerts end here in silence."""

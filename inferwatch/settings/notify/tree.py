@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 from inferwatch.settings.notify import patterns
 from inferwatch.settings.notify.inhibit import InhibitRule
 from inferwatch.settings.notify.intervals import NamedIntervals
-from inferwatch.settings.notify.receiver import NOT_YET, ReceiverSettings
+from inferwatch.settings.notify.receiver import ReceiverSettings
 from inferwatch.settings.notify.route import RouteSettings
 from inferwatch.settings.section import Remark, Section, SectionError
 
@@ -75,18 +75,11 @@ class NotifySettings(Section):
         return {r.name: r for r in self.receivers if r.name in named}
 
     def surprises(self) -> Iterator[Remark]:
-        """Receivers and intervals that nobody refers to, and channels that are not there yet."""
+        """Receivers and intervals that nobody refers to."""
         used = self.used_receivers()
         for i, receiver in enumerate(self.receivers):
             if receiver.name not in used:
                 yield Remark(("receivers", i, "name"), f"no route sends to {receiver.name!r}")
-            for kind, j, _ in receiver.channels():
-                if kind in NOT_YET:
-                    yield Remark(
-                        ("receivers", i, f"{kind}_configs", j),
-                        f"this version does not send to {kind}: `inferwatch notify` refuses to "
-                        f"start while a route sends to {receiver.name!r}",
-                    )
         yield from self._idle_intervals()
         if not patterns.can_check():
             yield Remark(

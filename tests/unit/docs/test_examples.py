@@ -16,6 +16,7 @@ VALUES = {
     "url": "https://example.com/hook",
     "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "key": "0123456789abcdef0123456789abcdef",
+    "token": "xoxb-1-2-abc",
 }
 
 

@@ -121,6 +121,33 @@ def test_false_on_the_root_is_fine():
          ""),
         ("file_configs: [{path: ''}]", "file_configs.0.path", ""),
         ("slack_configs: [{channel: c}]", "slack_configs.0", "`api_url` or `bot_token`"),
+        ("slack_configs: [{bot_token: xoxb-1}]", "slack_configs.0", "`channel` is missing"),
+        ("slack_configs: [{bot_token: x, api_url: 'http://a/'}]", "slack_configs.0",
+         "`channel` is missing"),
+        ("opsgenie_configs: [{}]", "opsgenie_configs.0", "api_key"),
+        ("opsgenie_configs: [{api_key: k, api_url: 'http://169.254.1.1'}]",
+         "opsgenie_configs.0.api_url", "link-local"),
+        ("opsgenie_configs: [{api_key: k, priority: P6}]", "opsgenie_configs.0.priority", "P1"),
+        (f"opsgenie_configs: [{{api_key: k, tags: {'x' * 51}}}]", "opsgenie_configs.0",
+         "at most 20, of at most 50"),
+        ("opsgenie_configs: [{api_key: k, responders: [{type: team}]}]",
+         "opsgenie_configs.0.responders.0", "one of `id`, `name` and `username`"),
+        ("opsgenie_configs: [{api_key: k, responders: [{type: cat, id: x}]}]",
+         "opsgenie_configs.0.responders.0.type", "team"),
+        ("msteams_configs: [{}]", "msteams_configs.0", "webhook_url"),
+        ("msteams_configs: [{webhook_url: 'http://[fe80::1]/'}]", "msteams_configs.0.webhook_url",
+         "link-local"),
+        ("msteams_configs: [{webhook_url: 'http://a/', card: big}]", "msteams_configs.0.card",
+         "adaptive"),
+        ("kafka_configs: [{}]", "kafka_configs.0", "topic"),
+        ("kafka_configs: [{topic: a b}]", "kafka_configs.0.topic", "is no topic"),
+        ("kafka_configs: [{topic: monitoring.alerts}]", "kafka_configs.0.topic",
+         "one of inferwatch's own topics"),
+        ("apprise_configs: [{url: ntfy}]", "apprise_configs.0.url", "no address of Apprise"),
+        ("apprise_configs: [{url: 'json://u:p@169.254.169.254:80/x'}]", "apprise_configs.0.url",
+         "link-local"),
+        ("apprise_configs: [{url: 'json://[fe80::1]:80/'}]", "apprise_configs.0.url",
+         "link-local"),
         ("pagerduty_configs: [{}]", "pagerduty_configs.0", "routing_key"),
         ("pagerduty_configs: [{routing_key: k, severity: bad}]", "pagerduty_configs.0",
          "allowed are critical"),
@@ -153,6 +180,32 @@ def test_secrets_of_other_lengths_are_refused(size):
 def test_http_and_private_addresses_are_the_operators_word():
     for host in ("localhost:8080", "10.0.0.1", "192.168.1.1", "[::1]:9", "127.0.0.1"):
         assert mistakes(with_channel(f"webhook_configs: [{{url: 'http://{host}/x'}}]")) == []
+
+
+def test_the_own_topics_are_those_with_the_prefix():
+    text = with_channel("kafka_configs: [{topic: eu.monitoring.alerts}]")
+    assert mistakes(text) == []
+    assert "own topics" in mistakes(f"topics: {{prefix: eu.}}\n{text}")[0]
+
+
+def test_keys_and_addresses_of_the_vendors_are_in_no_error_and_in_no_print():
+    text = """
+        notify:
+          route: {receiver: ops}
+          receivers:
+            - name: ops
+              opsgenie_configs: [{api_key: hunter2}]
+              msteams_configs: [{webhook_url: "https://host/hunter2"}]
+              slack_configs: [{bot_token: hunter2, channel: c}]
+              apprise_configs: [{url: "ntfy://hunter2"}]
+    """
+    fine = load(None, text=textwrap.dedent(text))
+    assert "hunter2" not in repr(fine.notify) + fine.notify.model_dump_json()
+    wrong = (
+        text.replace("https://host/", "no-address-").replace("ntfy://", "").replace(", c", ", d")
+    )
+    assert len(mistakes(wrong)) >= 2
+    assert not [m for m in mistakes(wrong) if "hunter2" in m]
 
 
 def test_disagreements_are_told_beside_the_mistakes_of_keys():

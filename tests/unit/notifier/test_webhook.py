@@ -50,7 +50,7 @@ async def outcome(answer: Answer, **settings) -> tuple[Exception | str, HttpRece
     with HttpReceiver(lambda n: answer) as receiver:
         async with channel(receiver.url, **settings) as webhook:
             try:
-                return await webhook.send(PAGE, BEGIN), receiver
+                return (await webhook.send(PAGE, BEGIN)).detail, receiver
             except (Retryable, Permanent) as failure:
                 return failure, receiver
 
