@@ -70,7 +70,7 @@ class KafkaChannel:
 
     def _write(self, message: Notification) -> None:
         until = time.monotonic() + self._timeout_ms / 1000
-        producer = self._connected()
+        producer = self._connected(until)
         futures = [
             producer.send(
                 self._topic,
@@ -89,8 +89,11 @@ class KafkaChannel:
         for future in futures:
             future.get(timeout=max(0.0, until - time.monotonic()))
 
-    def _connected(self) -> Any:
-        with self._making:
+    def _connected(self, until: float) -> Any:
+        # Who waited in vain behind another's try is not to try for as long again.
+        if not self._making.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise KafkaTimeoutError
+        try:
             if self._producer is None:
                 self._producer = KafkaProducer(
                     **{
@@ -105,6 +108,8 @@ class KafkaChannel:
                     }
                 )
             return self._producer
+        finally:
+            self._making.release()
 
     async def close(self) -> None:
         """See `Channel`; what was not written is left to the next try."""

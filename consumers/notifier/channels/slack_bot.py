@@ -8,6 +8,7 @@ there twice; `metadata` of both holds the same id.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -58,6 +59,7 @@ class SlackBot:
         """Keep the token."""
         assert settings.bot_token is not None
         self._settings = settings
+        self._timeout_s = settings.timeout / 1000
         base = settings.api_url.get_secret_value() if settings.api_url else API
         # As Alertmanager's users write it for a bot.
         base = base.rstrip("/").removesuffix("/chat.postMessage")
@@ -69,6 +71,13 @@ class SlackBot:
 
     async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`; the edit comes first, since it can be repeated."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._tell(message)
+        except TimeoutError:
+            raise Retryable(f"no answer within {self._timeout_s:g} s") from None
+
+    async def _tell(self, message: Notification) -> Sent:
         if message.follows is not None:
             try:
                 await self._edit(message, message.follows)

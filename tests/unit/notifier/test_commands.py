@@ -5,6 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 from http_receiver import Answer, HttpReceiver
+from opsgenie_api import KEY, OpsgenieApi
+from slack_api import TOKEN, SlackApi
+from teams_webhook import TeamsWebhook
 
 from inferwatch.commands import receivers, routes
 from inferwatch.errors import UsageError
@@ -132,6 +135,34 @@ def test_a_receiver_that_fails_is_shown_and_ends_with_1(run, tmp_path):
     assert said.exit_code == 1
     assert "webhook_configs[0]: FAILED, HTTP 403" in said.stdout
     assert "file_configs[0]: ok, appended to" in said.stdout
+
+
+def test_each_vendor_is_tried(run):
+    with (
+        OpsgenieApi() as opsgenie,
+        SlackApi() as slack,
+        TeamsWebhook("workflow") as teams,
+        HttpReceiver() as hook,
+    ):
+        channels = {
+            "slack_configs": [{"bot_token": TOKEN, "channel": "#alerts", "api_url": slack.url}],
+            "opsgenie_configs": [{"api_key": KEY, "api_url": opsgenie.url}],
+            "msteams_configs": [{"webhook_url": teams.url}],
+            "apprise_configs": [{"url": hook.url.replace("http:", "json:")}],
+        }
+        notify = {"route": {"receiver": "ops"}, "receivers": [{"name": "ops", **channels}]}
+        said = run(receivers.command, "ops", config=json.dumps({"notify": notify}))
+        assert said.stdout.splitlines() == [
+            "slack_configs[0]: ok, posted",
+            "opsgenie_configs[0]: ok, 1 opened, 0 closed",
+            "msteams_configs[0]: ok, HTTP 202",
+            "apprise_configs[0]: ok, sent",
+        ]
+        assert said.exit_code == 0
+        (alert,) = opsgenie.alerts.values()
+        assert alert["request"]["priority"] == "P5"
+        assert "a test of the receiver" in slack.channel[0]["text"]
+        assert len(teams.cards) == len(hook.posts) == 1
 
 
 def test_an_unknown_receiver_is_a_usage_error(run):

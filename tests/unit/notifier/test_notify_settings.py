@@ -246,6 +246,8 @@ def test_secrets_are_in_no_error_and_in_no_print():
     [
         (with_route("routes: [{receiver: ops}, {receiver: ops, matchers: [a=b]}]"),
          "never asked"),
+        (with_channel("slack_configs: [{bot_token: x, channel: c}]"), "add `send_resolved: true`"),
+        (with_channel("slack_configs: [{bot_token: x, channel: c, send_resolved: true}]"), None),
         (VALID, None),
         ("""
 notify:

@@ -73,6 +73,11 @@ async def test_an_alias_is_quoted_in_the_address(api):
             [{"type": "team", "name": "risk"}],
         ),
         (
+            {"responders": [{"type": "schedule", "id": "4513b7ea"}]},
+            "responders",
+            [{"type": "schedule", "id": "4513b7ea"}],
+        ),
+        (
             {"responders": [{"type": "user", "username": "ann@example.org"}]},
             "responders",
             [{"type": "user", "username": "ann@example.org"}],

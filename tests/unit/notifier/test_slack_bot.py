@@ -1,6 +1,7 @@
 """Slack as a bot: one message a group, edited, with what happened in its thread."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from alert_story import BEGIN, Story, alert_event
@@ -103,6 +104,14 @@ async def test_429_waits_as_long_as_slack_says(api):
     with pytest.raises(Retryable) as failure:
         await send(api, alert_event("i1"))
     assert failure.value.retry_after_ms == 30_000
+
+
+async def test_the_timeout_bounds_both_calls_together(api):
+    first = await send(api, alert_event("i1"))
+    real = api.answer
+    api.answer = lambda n: replace(real(n), wait_s=0.4)
+    with pytest.raises(Retryable, match="no answer within 0.6 s"):
+        await send(api, alert_event("i1"), follows=first.posted, timeout="600ms")
 
 
 async def test_what_does_not_speak_as_slack_is_tried_again(api):
