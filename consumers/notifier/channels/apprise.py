@@ -86,7 +86,6 @@ class AppriseChannel:
             raise Retryable(f"cannot connect: {type(error).__name__}") from None
 
     def _notify(self, title: str, body: str, kind: Any) -> tuple[bool, int | None]:
-        _STATUSES.begin()
         try:
             taken = self._service.notify(title=title, body=body, notify_type=kind)
         except Exception as error:
@@ -107,15 +106,14 @@ def text_of(message: Notification) -> tuple[str, str]:
 
 
 class _Statuses(logging.Filter):
-    """Takes Apprise's log away, and keeps of it the last status of each thread."""
+    """Takes Apprise's log away, and keeps of it the last status of each thread.
+
+    Every try runs in a thread of its own, so that this is the status of the try.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._found = threading.local()
-
-    def begin(self) -> None:
-        """Forget what this thread heard before."""
-        self._found.status = None
 
     def status(self) -> int | None:
         """The last status that was logged in this thread."""
