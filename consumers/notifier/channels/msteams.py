@@ -21,6 +21,7 @@ from inferwatch.settings.notify.channels import MsteamsSettings
 
 MESSAGE_BYTES = 20_000
 TITLE_CHARACTERS = 256
+LINK_CHARACTERS = 2_000
 _CONNECTOR_HOSTS = (".webhook.office.com", "outlook.office.com", "outlook.office365.com")
 _CARD_COLOURS = {"firing": "Attention", "resolved": "Good"}
 _THEME_COLOURS = {"firing": "8C1A1A", "resolved": "2DC72D"}
@@ -122,7 +123,9 @@ def _adaptive_card(message: Notification, texts: list[str]) -> dict[str, Any]:
                     "version": "1.2",
                     "body": [title, *blocks],
                     "actions": [
-                        {"type": "Action.OpenUrl", "title": name, "url": url} for name, url in links
+                        {"type": "Action.OpenUrl", "title": name, "url": url}
+                        for name, url in links
+                        if len(url) <= LINK_CHARACTERS
                     ],
                     "msteams": {"width": "Full"},
                 },

@@ -68,7 +68,8 @@ async def test_what_came_with_the_traffic_is_no_markup(teams):
 
 async def test_large_messages_are_taken_at_the_first_try(teams):
     await send(teams, *[alert_event(f"i{n}", summary="x" * 3000) for n in range(30)])
-    await send(teams, alert_event("i1", summary="\x01é🦆" * 20_000))
+    long = "https://dash.example/" + "x" * 40_000
+    await send(teams, alert_event("i1", summary="\x01é🦆" * 20_000, dashboard_url=long))
     first, second = (json.loads(post.body) for post in teams.posts)
     assert "more are not shown" in shown(first)[2]
     assert shown(second)[2].endswith("…")

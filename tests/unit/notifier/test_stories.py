@@ -356,6 +356,41 @@ def test_a_quiet_route_tells_when_its_time_has_come(key):
     assert 120 <= story.said[0].at <= 150
 
 
+def test_a_digest_is_one_message_a_morning_of_what_stands():
+    # The route of docs/receivers.md. The story begins at 16:00 UTC.
+    hour = 3600
+    digest = {
+        "receiver": "chat",
+        "matchers": ['severity="ticket"'],
+        "group_by": ["severity"],
+        "group_interval": "1h",
+        "repeat_interval": "20h",
+        "active_time_intervals": ["morning"],
+    }
+    times = [{"times": [{"start_time": "09:00", "end_time": "10:00"}]}]
+    story = Story(
+        tree(
+            {"routes": [digest]},
+            ("ops", "chat"),
+            time_intervals=[{"name": "morning", "time_intervals": times}],
+        )
+    )
+    story.at(60).push("a", label_severity="ticket")
+    story.at(2 * hour).push("b", label_severity="ticket")
+    story.at(3 * hour).push("b", "resolved", label_severity="ticket")
+    story.at(9 * hour).push("c", label_severity="ticket")
+    # In the morning, but after its digest: it waits for the next one.
+    story.at(17.6 * hour).push("d", label_severity="ticket")
+    story.at(20 * hour).push("a", "resolved", label_severity="ticket")
+    story.tell(48 * hour)
+    assert [s.told for s in story.said] == [
+        ["a firing", "c firing"],
+        ["c firing", "d firing", "a resolved"],
+    ]
+    for day, said in enumerate(story.said):
+        assert 17 <= said.at / hour - 24 * day < 18
+
+
 def test_a_restart_between_two_stories_forgets_nothing():
     first = Story(tree(GROUPED))
     first.at(0).push("a")
