@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import orjson
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
-from inferwatch.broker import admin, kafka_options
-from inferwatch.errors import ServiceUnreachableError
+from inferwatch.broker import reach_broker
 from inferwatch.events.deadletter import DeadLetter
 from inferwatch.events.json_codec import from_plain
 from inferwatch.settings import Settings
+from inferwatch.topic_reader import read_to_end
 from inferwatch.topics import DEADLETTER
-
-_POLL_MS = 1_000
-_SILENT_POLLS = 30
 
 
 def letter_id(letter: DeadLetter) -> str:
@@ -31,6 +26,12 @@ def letter_id(letter: DeadLetter) -> str:
     return place if letter.row is None else f"{place}/{letter.row}"
 
 
+def is_asked_for(letter: DeadLetter, asked: str) -> bool:
+    """Whether an id names this letter, or the record that it is a row of."""
+    name = letter_id(letter)
+    return name == asked or name.startswith(f"{asked}/")
+
+
 def read_letters(settings: Settings) -> Iterator[DeadLetter]:
     """All dead letters, from the oldest that is kept to those that are there now.
 
@@ -39,50 +40,15 @@ def read_letters(settings: Settings) -> Iterator[DeadLetter]:
     Raises:
         ServiceUnreachableError: no broker answered, or it fell silent.
     """
-    topic = DEADLETTER.full_name(settings.topics.prefix)
-    with admin(settings.broker) as client:
-        if topic not in client.list_topics():
-            return
-    options = kafka_options(settings.broker)
-    try:
-        consumer = KafkaConsumer(
-            **options,
-            enable_auto_commit=False,
-            group_id=None,
-            allow_auto_create_topics="api_version" in options,
-        )
-        try:
-            yield from _read(consumer, topic)
-        finally:
-            consumer.close()
-    except KafkaError as error:
-        raise ServiceUnreachableError(
-            f"Kafka: {topic} could not be read ({type(error).__name__}: {error})"
-        ) from error
-
-
-def _read(consumer: KafkaConsumer, topic: str) -> Iterator[DeadLetter]:
-    parts = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
-    consumer.assign(parts)
-    consumer.seek_to_beginning(*parts)
-    ends = consumer.end_offsets(parts)
-    silent = 0
-    # Up to a position, not up to a record: the last offsets may hold none.
-    while any(consumer.position(part) < ends[part] for part in parts):
-        records = consumer.poll(timeout_ms=_POLL_MS)
-        silent = 0 if records else silent + 1
-        if silent > _SILENT_POLLS:
-            raise ServiceUnreachableError(
-                f"Kafka: {topic} fell silent before its end; is every broker of the cluster up?"
-            )
-        for part, found in records.items():
-            for record in found:
-                if record.offset < ends[part] and (letter := _letter(record.value)):
-                    yield letter
+    reach_broker(settings)
+    for record in read_to_end(settings, DEADLETTER.full_name(settings.topics.prefix)):
+        letter = _letter(record.value)
+        if letter is not None:
+            yield letter
 
 
 def _letter(value: bytes | None) -> DeadLetter | None:
     try:
         return from_plain(DeadLetter, orjson.loads(value or b""))
-    except (orjson.JSONDecodeError, TypeError):
+    except (TypeError, ValueError):
         return None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumers.notifier.topic_reader import read_to_end
 from consumers.notifier.transition import Transition, transition_from_json
 from inferwatch import topics
 from inferwatch.errors import RejectedEventError
 from inferwatch.settings import Settings
+from inferwatch.topic_reader import read_to_end
 
 
 def read_incidents(settings: Settings) -> dict[str, Transition]:

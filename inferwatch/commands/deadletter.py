@@ -1,4 +1,4 @@
-"""`inferwatch deadletter`: look at rejected records."""
+"""`inferwatch deadletter`: look at rejected records, and send them again."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from inferwatch.commands.options import (
     log_format_option,
     read_settings,
 )
+from inferwatch.commands.redrive import redrive
 from inferwatch.errors import InferwatchError
 from inferwatch.events.deadletter import REASONS, DeadLetter
 from inferwatch.logs import LogFormat
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Look at records that were rejected, and why."""
+    """Look at records that were rejected, and why; send them again after a mend."""
+
+
+command.add_command(redrive)
 
 
 @command.command("list")
@@ -84,15 +88,11 @@ def show(id: str, config: str | None, as_json: bool, log_format: LogFormat) -> N
     ID is TOPIC/PARTITION/OFFSET, as `list` prints it; with /ROW behind it one row of a batch,
     without it all of that record's.
     """
-    from inferwatch.deadletter_log import letter_id, read_letters
+    from inferwatch.deadletter_log import is_asked_for, read_letters
 
     logs.setup(log_format, "deadletter")
     settings = read_settings(config)
-    found = [
-        letter
-        for letter in read_letters(settings)
-        if letter_id(letter) == id or letter_id(letter).startswith(f"{id}/")
-    ]
+    found = [letter for letter in read_letters(settings) if is_asked_for(letter, id)]
     if not found:
         raise InferwatchError(
             f"no dead letter {id}; `inferwatch deadletter list` prints those that are kept"

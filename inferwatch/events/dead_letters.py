@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from inferwatch.errors import RejectedEventError
-from inferwatch.events.deadletter import MAX_KEPT_BYTES, DeadLetter
+from inferwatch.events.deadletter import MAX_KEPT_BYTES, MAX_KEPT_HEADERS, DeadLetter
 
 Keep = Literal["full", "hash", "none"]
 
 
 class LogRecord(Protocol):
-    """What is told of a record: where it lies in the log, and its bytes."""
+    """What is told of a record: where it lies in the log, its bytes, its key and headers."""
 
     @property
     def topic(self) -> str:
@@ -32,13 +32,21 @@ class LogRecord(Protocol):
     def value(self) -> bytes | None:
         """The bytes; None for a tombstone."""
 
+    @property
+    def key(self) -> bytes | None:
+        """What chose the partition; None for a record without."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]] | None:
+        """In their order; None where neither key nor headers are known."""
+
 
 class DeadLetters:
     """Makes dead letters.
 
     Args:
-        keep: `full`: the first 64 KiB of the bytes, and the SHA-256 of all; `hash`: the SHA-256
-            alone; `none`: neither. The length is always told.
+        keep: `full`: the first 64 KiB of the bytes, the SHA-256 of all, and up to 16 KiB of key and
+            headers; `hash`: the SHA-256 alone; `none`: nothing. The length is always told.
         clock: milliseconds since the epoch.
     """
 
@@ -65,8 +73,10 @@ class DeadLetters:
         """
         rejected = data if data is not None else record.value or b""
         full = self._keep == "full"
-        kept = base64.b64encode(rejected[:MAX_KEPT_BYTES]).decode() if full else None
+        kept = _base64(rejected[:MAX_KEPT_BYTES]) if full else None
         digest = None if self._keep == "none" else hashlib.sha256(rejected).hexdigest()
+        headers = _headers(record) if full else None
+        key = None if headers is None or record.key is None else _base64(record.key)
         return DeadLetter(
             reason=error.reason,
             detail=error.detail,
@@ -79,4 +89,20 @@ class DeadLetters:
             length=len(rejected),
             sha256=digest,
             data=kept,
+            key=key,
+            headers=headers,
         )
+
+
+def _headers(record: LogRecord) -> list[tuple[str, str | None]] | None:
+    if record.headers is None:
+        return None
+    size = len(record.key or b"")
+    size += sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
+    if size > MAX_KEPT_HEADERS:
+        return None
+    return [(name, None if value is None else _base64(value)) for name, value in record.headers]
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 REASONS = (
@@ -15,6 +16,8 @@ REASONS = (
 )
 
 MAX_KEPT_BYTES = 64 * 1024
+MAX_KEPT_HEADERS = 16 * 1024
+"""Bytes of key and headers together; beyond them neither is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,9 @@ class DeadLetter:
         where: the path inside the event that was wrong.
         data: the rejected bytes in base64, at most 64 KiB of them; None unless kept.
         length, sha256: of all the rejected bytes.
+        key: the record's key in base64.
+        headers: name and value (in base64) of each of the record's headers; None where key and
+            headers were not kept.
     """
 
     reason: str
@@ -39,3 +45,5 @@ class DeadLetter:
     length: int
     sha256: str | None
     data: str | None
+    key: str | None = None
+    headers: Sequence[tuple[str, str | None]] | None = None

@@ -95,6 +95,7 @@ class Decoder:
             if not value:
                 raise RejectedEventError("malformed", "", "the record is empty")
             if len(value) > self._limits.event_bytes:
+                encoding = _likely_encoding(record, value)
                 raise RejectedEventError(
                     "oversized",
                     "",
@@ -112,6 +113,13 @@ class Decoder:
             if encoding in (Encoding.JSON, Encoding.CLOUDEVENT):
                 events.burn(record, sender)
             raise
+
+
+def _likely_encoding(record: RawRecord, value: bytes) -> Encoding | None:
+    try:
+        return encoding_of(record.headers, value)
+    except RejectedEventError:
+        return None
 
 
 def _place(chunk: Chunk) -> tuple[int, int, int]:

@@ -16,6 +16,9 @@ class _Place:
     partition: int
     offset: int
     value: bytes | None
+    # The bridge keeps no keys of foreign records.
+    key: None = None
+    headers: None = None
 
 
 @dataclass(frozen=True, slots=True)

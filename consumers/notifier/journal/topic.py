@@ -9,11 +9,11 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from consumers.notifier.journal.entry import Entry
-from consumers.notifier.topic_reader import read_to_end
 from inferwatch import topics
 from inferwatch.broker import kafka_options
 from inferwatch.errors import ServiceUnreachableError
 from inferwatch.settings import Settings
+from inferwatch.topic_reader import read_to_end
 
 _WAIT_MS = 5_000
 _DELIVER_S = 10.0

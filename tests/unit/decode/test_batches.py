@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -86,6 +87,11 @@ def test_the_numbers_of_rejected_events_are_told_also_when_nothing_else_came() -
     for bad in (json_record({"ts": 1}, headers), json_record({"ts": "x"}, headers)):
         (chunk,) = decoder().decode([bad]).chunks
         assert (chunk.rows.size, chunk.origin, chunk.rejected_seq.tolist()) == (0, "o", [3])
+    # What is too large was one event all the same; of a batch nobody knows how many rows it had.
+    large = json_record({"model": "m" * 99}, headers)
+    (chunk,) = decoder(event_bytes=64).decode([large]).chunks
+    assert chunk.rejected_seq.tolist() == [3]
+    assert decoder(event_bytes=64).decode([replace(large, headers=ARROW + headers)]).chunks == []
     columns = {"ts": pa.array([None, None], pa.int64()), "prediction": ["a", "b"]}
     (chunk,) = decoder().decode([arrow_record(columns, {"model": "m"}, headers)]).chunks
     assert (chunk.rows.size, chunk.rejected_seq.tolist()) == (0, [3, 4])
