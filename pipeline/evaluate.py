@@ -92,7 +92,7 @@ class ModelEvaluator:
         self._evaluations = evaluations
         self._published = published
         self._outlets = outlets
-        self._judge = ModelJudge(plan, settings, references)
+        self._judge = ModelJudge(plan, settings, references, settings.source)
         for warning in self._judge.warnings:
             log.warning("%s: %s", plan.name, warning)
         self._pending: set[WindowKey] = set()

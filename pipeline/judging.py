@@ -52,12 +52,21 @@ class Judged:
 class ModelJudge:
     """Judges the windows of one model."""
 
-    def __init__(self, plan: ModelPlan, settings: Settings, references: ReferenceCatalog) -> None:
-        """Nothing is judged yet."""
+    def __init__(
+        self,
+        plan: ModelPlan,
+        settings: Settings,
+        references: ReferenceCatalog,
+        config_file: str | None = None,
+    ) -> None:
+        """Nothing is judged yet; suggested commands name `config_file`."""
         self._plan = plan
         self._references = references
         self._watch = ModelWatch(
-            plan.settings, settings.rules, retention_ms=settings.retention.history
+            plan.settings,
+            settings.rules,
+            retention_ms=settings.retention.history,
+            config_file=config_file,
         )
         self._readiness = QualityReadiness(
             horizon_ms=plan.settings.labels.horizon,

@@ -56,4 +56,4 @@ def read_settings(config: str | None) -> Settings:
     settings = load(config)
     for line in settings.warnings:
         _log.warning("%s", line)
-    return settings
+    return settings.read_from(config)

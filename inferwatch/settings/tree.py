@@ -191,6 +191,7 @@ class Settings(Section):
     """The tap beside a model server."""
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _source: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _alerts_do_not_come_back(self) -> Settings:
@@ -219,6 +220,17 @@ class Settings(Section):
         warned = self.model_copy()
         warned._warnings = tuple(lines)  # noqa: SLF001 - the class's own attribute
         return warned
+
+    @property
+    def source(self) -> str | None:
+        """The file that a command was given, as it was named; `-` is standard input."""
+        return self._source
+
+    def read_from(self, source: str | None) -> Settings:
+        """The same settings, with the file that a command was given."""
+        named = self.model_copy()
+        named._source = source  # noqa: SLF001 - the class's own attribute
+        return named
 
     def for_model(self, name: str) -> ModelSettings:
         """What holds for a model: its first match, with the defaults where that is silent.

@@ -14,8 +14,9 @@ from inferwatch.events.alert import Alert
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.events.window import WindowResult
 from inferwatch.settings.rules import RuleSettings
+from pipeline.diagnosis.commands import with_config
 from pipeline.diagnosis.examine import diagnose
-from pipeline.diagnosis.view import View
+from pipeline.diagnosis.view import Diagnosis, View
 from pipeline.rules import compose
 from pipeline.rules.baselines import Past
 from pipeline.rules.builtin import builtin_detectors
@@ -55,7 +56,12 @@ class ModelWatch:
     """
 
     def __init__(
-        self, model: WatchedModel, rules: Sequence[RuleSettings] | None, *, retention_ms: int
+        self,
+        model: WatchedModel,
+        rules: Sequence[RuleSettings] | None,
+        *,
+        retention_ms: int,
+        config_file: str | None = None,
     ) -> None:
         """Bind the rules, or the built-in set where the config has none, to the model.
 
@@ -63,9 +69,11 @@ class ModelWatch:
             model: its settings.
             rules: None for the built-in set.
             retention_ms: for how long after its end a window may be revised.
+            config_file: what suggested commands are to name as their config.
         """
         self._model = model
         self._retention = retention_ms
+        self._config_file = config_file
         self._smallest = smallest_window(model)
         self._detectors = self._bind(rules)
         self.warnings = self._find_warnings(rules or ())
@@ -210,7 +218,7 @@ class ModelWatch:
         assert track.current is not None
         view = self._view(detector, case, verdict, track.current.starts_at)
         alert = compose.fire(
-            detector.watch, self._model, case.result, track.current, verdict, diagnose(view)
+            detector.watch, self._model, case.result, track.current, verdict, self._diagnose(view)
         )
         track.current.story = compose.story_of(alert, verdict)
         return alert
@@ -221,7 +229,10 @@ class ModelWatch:
         windows = (case.result.end - track.machine.since) // detector.watch.timing.slide
         if windows <= REFINED_WINDOWS + detector.watch.timing.hold // detector.watch.timing.slide:
             view = self._view(detector, case, verdict, episode.starts_at)
-            episode.story = compose.refined(episode.story, diagnose(view))
+            episode.story = compose.refined(episode.story, self._diagnose(view))
+
+    def _diagnose(self, view: View) -> Diagnosis:
+        return with_config(diagnose(view), self._config_file)
 
     def _view(self, detector: Detector, case: Case, verdict: Verdict, starts_at: int) -> View:
         result, part, history = case.result, detector.watch.part, self._history

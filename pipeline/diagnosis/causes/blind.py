@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inferwatch.events.alert import AlertKind, Evidence, Suggestion
+from pipeline.diagnosis.commands import STATUS
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import percent
 
@@ -35,7 +36,7 @@ def examine(view: View) -> Examined | None:
             Suggestion(
                 text="Look at the sidecars: a full queue drops rows, and each says why in its "
                 "metrics; then at the broker's health and the worker's lag.",
-                command="inferwatch status",
+                command=STATUS,
             ),
         ),
     )

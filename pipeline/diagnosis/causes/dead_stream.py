@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inferwatch.events.alert import Evidence, Suggestion
+from pipeline.diagnosis.commands import STATUS
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import number, percent
 
@@ -39,7 +40,7 @@ def examine(view: View) -> Examined | None:
                 Suggestion(
                     text="Look whether the traffic itself stopped (gateway, client, a release), or "
                     "only its reporting: is the sidecar running, and does it reach the broker?",
-                    command="inferwatch status",
+                    command=STATUS,
                 ),
                 Suggestion(
                     text=f"Of the {percent(1 - now / usual)} that is gone, see if another version "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from inferwatch.events.alert import Evidence, Suggestion
 from inferwatch.events.window import CategoricalBlock
 from pipeline.diagnosis.columns import MIN_ROWS, Pair, pairs, shares_of
+from pipeline.diagnosis.commands import build_reference
 from pipeline.diagnosis.spike import DEFAULTS
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import names, percent
@@ -38,8 +39,7 @@ def examine(view: View) -> Examined | None:
             ),
             Suggestion(
                 text="If they are real and expected, build and publish a new reference.",
-                command=f"inferwatch reference build --model {view.result.model} "
-                f"--model-version {view.result.version} --data FILE",
+                command=build_reference(view),
             ),
         ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inferwatch.events.alert import AlertKind, Evidence, Suggestion
 from pipeline.diagnosis.columns import moved_inputs, pairs
+from pipeline.diagnosis.commands import build_reference
 from pipeline.diagnosis.shape import quantiles_of, shape_of
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import number
@@ -42,8 +43,7 @@ def examine(view: View) -> Examined | None:
             Suggestion(
                 text="If the change is real and lasts, retrain on recent data and publish its "
                 "reference; a threshold moved by hand only hides it.",
-                command=f"inferwatch reference build --model {view.result.model} "
-                f"--model-version {view.result.version} --data FILE",
+                command=build_reference(view),
             ),
         ),
     )

@@ -8,6 +8,7 @@ from inferwatch.events.alert import Evidence, Suggestion
 from pipeline.diagnosis.causes.new_category import ALL as ALL_UNSEEN
 from pipeline.diagnosis.causes.new_category import evidence_of, new_values, unseen_rate
 from pipeline.diagnosis.columns import Pair, pairs
+from pipeline.diagnosis.commands import show_reference
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import names, percent
 
@@ -54,7 +55,7 @@ def examine(view: View) -> Examined | None:
             Suggestion(
                 text="If the change is meant, the model server must read the new form, and a new "
                 "reference must be published with it.",
-                command=f"inferwatch reference show {view.result.model}",
+                command=show_reference(view),
             ),
         ),
     )

@@ -15,6 +15,7 @@ from math import inf, log
 from inferwatch.events.alert import Evidence, Suggestion
 from pipeline.diagnosis.causes.swapped_columns import swapped_names
 from pipeline.diagnosis.columns import MIN_ROWS, Pair, pairs
+from pipeline.diagnosis.commands import show_reference
 from pipeline.diagnosis.shape import Shape, Three, likeness, quantiles_of, shape_of
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import clock, names, number, times
@@ -213,13 +214,13 @@ def _evidence(fit: Fit) -> Iterator[Evidence]:
 
 
 def _suggestions(view: View, fit: Fit) -> tuple[Suggestion, ...]:
-    name, model = fit.pair.name, view.result.model
+    name = fit.pair.name
     return (
         Suggestion(
             text=f"Ask whoever sends {name} what was released just before "
             f"{clock(view.starts_at)}, and look at a few raw requests: does {name} still come in "
             "the unit of the training data?",
-            command=f"inferwatch reference show {model}",
+            command=show_reference(view),
         ),
         Suggestion(
             text=f"Roll that release back, or convert {name} in front of the model until it is "

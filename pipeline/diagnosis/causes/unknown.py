@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inferwatch.events.alert import Suggestion
+from pipeline.diagnosis.commands import STATUS, build_reference
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import clock
 
@@ -16,13 +17,12 @@ def examine(view: View) -> Examined:
     look = Suggestion(
         text=f"Look at what was deployed or changed upstream just before {clock(view.starts_at)}, "
         "and compare the model's windows before and after on the dashboard.",
-        command="inferwatch status",
+        command=STATUS,
     )
     if view.reference is not None:
         return examined("unknown", 0.1, why, suggestions=(look,))
     build = Suggestion(
         text="Publish a reference profile, so that the next alert can say what differs.",
-        command=f"inferwatch reference build --model {view.result.model} "
-        f"--model-version {view.result.version} --data FILE",
+        command=build_reference(view),
     )
     return examined("unknown", 0.1, why, suggestions=(look, build))

@@ -3,12 +3,17 @@
 import ast
 import re
 import shlex
+from dataclasses import replace
 
 import click
 import pytest
+from made_windows import window_of
 from pages import PAGES, REPOSITORY, command_lines, name_of, spans
 
 from inferwatch.cli import root
+from inferwatch.events.alert import AlertKind, Suggestion
+from pipeline.diagnosis import commands
+from pipeline.diagnosis.view import Diagnosis, View
 
 CAUSES = REPOSITORY / "pipeline" / "diagnosis" / "causes"
 GOLDEN = REPOSITORY / "tests" / "golden" / "alerts"
@@ -58,27 +63,31 @@ def test_a_command_in_a_sentence_is_understood(page):
             assert span.split()[1] in TARGETS, span
 
 
-def suggested():
-    """The commands that the causes suggest; `X` stands for what they fill in."""
+AWKWARD = View(
+    kind=AlertKind.QUALITY,
+    result=replace(window_of(0), model="fraud; rm -rf $HOME", version="7 'b'"),
+    starts_at=0,
+)
+
+
+def test_every_cause_suggests_commands_of_one_file():
     for path in sorted(CAUSES.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == "command":
-                yield (
-                    path.stem,
-                    "".join(
-                        str(part.value) if isinstance(part, ast.Constant) else "X"
-                        for part in (
-                            node.value.values
-                            if isinstance(node.value, ast.JoinedStr)
-                            else [node.value]
-                        )
-                    ),
-                )
+                name = node.value.func if isinstance(node.value, ast.Call) else node.value
+                assert isinstance(name, ast.Name) and hasattr(commands, name.id), path.stem
 
 
-@pytest.mark.parametrize(("cause", "line"), sorted(set(suggested())))
-def test_a_suggested_command_is_understood(cause, line):
+@pytest.mark.parametrize("file", [None, "-", "my 'watch'.yaml"])
+@pytest.mark.parametrize(
+    "command",
+    [commands.STATUS, commands.show_reference(AWKWARD), commands.build_reference(AWKWARD)],
+)
+def test_a_suggested_command_is_understood(command, file):
+    told = commands.with_config(Diagnosis((), (), (Suggestion(text="", command=command),)), file)
+    line = told.suggestions[0].command
     understand(line, whole=True)
+    assert ("-c" in shlex.split(line)) is (file is not None)
 
 
 def test_the_commands_of_the_golden_alerts_are_understood():

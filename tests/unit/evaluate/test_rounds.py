@@ -290,3 +290,20 @@ async def test_a_result_that_was_published_before_the_crash_is_not_published_aga
     rig.now_ms += LATER
     await rig.worker("second").rounds()
     assert rig.topic.published(0) == [(0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("config", "command"),
+    [
+        (None, "inferwatch status"),
+        ("watch.yaml", "inferwatch status -c watch.yaml"),
+        ("my watch.yaml", "inferwatch status -c 'my watch.yaml'"),
+    ],
+)
+async def test_a_suggested_command_names_the_config_of_the_worker(config, command):
+    rig = EvaluationRig()
+    rig.settings = rig.settings.read_from(config)
+    await rig.parts[0].rows(*range(10_000, 10_005), 30_000)
+    await rig.worker().rounds()
+    (alert,) = [alert for alert in rig.topic.alerts if alert["status"] == "firing"]
+    assert command in [suggestion["command"] for suggestion in alert["suggestions"]]
