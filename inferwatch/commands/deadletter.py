@@ -23,6 +23,7 @@ from inferwatch.commands.redrive import redrive
 from inferwatch.errors import InferwatchError
 from inferwatch.events.deadletter import REASONS, DeadLetter
 from inferwatch.logs import LogFormat
+from inferwatch.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,14 +108,14 @@ def _show(letters: Iterable[DeadLetter], as_json: bool) -> None:
         click.echo(json.dumps([_summary(letter) | {"text": _text(letter)} for letter in letters]))
         return
     for letter in letters:
-        where = _printable(letter.where or "the event")
+        where = printable(letter.where or "the event")
         click.echo(f"{letter_id(letter)}  {letter.reason} at {where}")
-        click.echo(f"  why     {_printable(letter.detail)}")
+        click.echo(f"  why     {printable(letter.detail)}")
         click.echo(f"  when    {_time(letter.at)}")
         click.echo(f"  length  {letter.length:,} bytes")
         click.echo(f"  sha256  {letter.sha256 or 'not kept'}")
         text = _text(letter)
-        kept = "not kept (deadletter.keep)" if text is None else _printable(text)
+        kept = "not kept (deadletter.keep)" if text is None else printable(text)
         click.echo(f"  data    {kept}")
 
 
@@ -133,7 +134,7 @@ def _line(letter: DeadLetter) -> str:
 
     where = letter.where or "the event"
     line = f"{_time(letter.at)}  {letter_id(letter)}  {letter.reason}  {where}: {letter.detail}"
-    return _printable(line)
+    return printable(line)
 
 
 def _time(ms: int) -> str:
@@ -145,8 +146,3 @@ def _text(letter: DeadLetter) -> str | None:
     if letter.data is None:
         return None
     return base64.b64decode(letter.data).decode("utf-8", "backslashreplace")
-
-
-def _printable(text: str) -> str:
-    """What a terminal could take for a command is escaped; a stranger chose the bytes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -25,10 +25,11 @@ def command(config: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(dumps(status))
     else:
-        _print(status)
+        print_status(status)
 
 
-def _print(status: SystemStatus) -> None:
+def print_status(status: SystemStatus) -> None:
+    """Print a status for a person."""
     from rich.console import Console
     from rich.table import Table
 

@@ -214,5 +214,5 @@ def test_the_shell_completes_subcommands_and_options():
         }
         return run(env=environment).output.split()
 
-    assert completed("inferwatch to", 1) == ["plain,topics"]
+    assert completed("inferwatch to", 1) == ["plain,top", "plain,topics"]
     assert "plain,--config" in completed("inferwatch topics check --c", 3)

@@ -1,0 +1,1 @@
+"""`inferwatch top`: the system, live in a terminal."""
