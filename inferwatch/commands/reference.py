@@ -22,7 +22,7 @@ from inferwatch.errors import InferwatchError, UsageError
 if TYPE_CHECKING:
     from inferwatch.events.reference import ReferenceProfile
     from inferwatch.settings import Settings
-    from pipeline.reference.builder import BuildSpec
+    from pipeline.reference.builder import BuildSpec, Table
     from pipeline.reference.tables import Progress
 
 
@@ -60,10 +60,13 @@ def build(
 
     Columns are features, and when present `prediction`, `scores.*`, `label`, `ts` (times show how
     much the reference itself wanders) and `split` (train or validation). Of data with a column
-    `model` only the rows of this model count.
+    `model` only the rows of this model count. `id`, `version`, `origin`, `seq`, `received` and
+    `segment.*` are an event's own and left out, unless named `features.id` and so on; which column
+    was taken as what is said on standard error.
     """
     from inferwatch.events.json_codec import dumps
     from pipeline.reference.builder import build as build_profile
+    from pipeline.reference.roles import describe_columns
     from pipeline.reference.tables import read_tables
 
     spec = _spec(model, model_version, config)
@@ -71,7 +74,8 @@ def build(
     with _progress(
         f"Reading {len(files)} files" if len(files) > 1 else f"{files[0]}", size
     ) as told:
-        profile = build_profile(lambda: read_tables(files, told), spec)
+        names: dict[str, None] = {}
+        profile = build_profile(lambda: _noted(read_tables(files, told), names), spec)
     data = dumps(profile)
     if out is None:
         click.echo(data.decode())
@@ -81,6 +85,7 @@ def build(
         except OSError as error:
             raise UsageError(f"{out}: it cannot be written: {error.strerror}") from error
     click.echo(_summary(profile), err=True)
+    click.echo(f"Columns: {describe_columns(names, spec.watches)}.", err=True)
 
 
 @command.command()
@@ -266,6 +271,13 @@ def _progress(what: str, size: int) -> Iterator[Progress]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=size)
         yield lambda read: bar.update(task, completed=read)
+
+
+def _noted(table: Table, names: dict[str, None]) -> Table:
+    """The same table; the names of its columns are noted as they go by."""
+    for columns in table:
+        names.update(dict.fromkeys(columns))
+        yield columns
 
 
 def _line(profile: ReferenceProfile, published_at: int) -> dict[str, Any]:

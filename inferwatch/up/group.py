@@ -78,7 +78,7 @@ class ProcessGroup:
             options = self._start_embedded(supervisor, data)
             self._create_topics(supervisor, options)
             supervisor.start(*self._services(options))
-            self._watch(supervisor)
+            self._watch(supervisor, options)
 
     def _start_embedded(self, supervisor: Supervisor, data: Path) -> list[str]:
         """Start what is embedded; the options that tell a service its config."""
@@ -118,7 +118,6 @@ class ProcessGroup:
         file.write_text(fill_in(self._config.text, self._config.folder, values))
         for (section, key), value in values.items():
             _log.info("%s.%s is %s", section, key, value)
-        _log.info("other commands reach these with -c %s", file)
         return ["--config", str(file)]
 
     def _create_topics(self, supervisor: Supervisor, options: list[str]) -> None:
@@ -145,12 +144,13 @@ class ProcessGroup:
         listen = ("--listen", self._listen)
         yield self._command("dashboard", *options, *listen, *logged, restart=True)
 
-    def _watch(self, supervisor: Supervisor) -> None:
+    def _watch(self, supervisor: Supervisor, options: list[str]) -> None:
         announced = False
         while True:
             for death in supervisor.tend():
                 _judge(death)
             if not announced and _answers(self._listen):
+                click.echo(f"config: {_named(options)}")
                 click.echo(f"dashboard: http://{self._listen}/")
                 announced = True
             time.sleep(_LOOK_S)
@@ -177,6 +177,15 @@ def _judge(death: Death) -> None:
     if death.code == _USAGE:
         raise GroupEndedError(f"{death.name} refused to run; its reason stands above", _USAGE)
     _log.warning("%s", death)
+
+
+def _named(options: list[str]) -> str:
+    """What its user tells other commands, so that they reach the same system."""
+    if not options:
+        return "the defaults; other commands need none either"
+    return (
+        f"{Path(options[-1]).absolute()} (other commands reach this system with -c and this file)"
+    )
 
 
 def _check_free(listen: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ BARE_SCORE = "scores"
 _ROLES = ("model", "prediction", "label", "ts", "split")
 _UNUSED = frozenset({"version", "id", "origin", "seq", "received"})
 _SEGMENT = "segment."
+_LISTED = 20
 PANDAS_INDEX = "__index_level_"
 """Begins the names of columns that pandas adds to a Parquet file for itself."""
 
@@ -70,6 +71,35 @@ def roles_of(columns: Mapping[str, Column]) -> Roles:
             features.setdefault(name, column)
     size = next((column.size for column in columns.values()), 0)
     return Roles(size, features, scores, others)
+
+
+def describe_columns(names: Collection[str], watches: Callable[[str], bool]) -> str:
+    """One sentence: which columns were taken as what, and which were left out, and why.
+
+    >>> describe_columns(["ts", "amount", "id", "scores.fraud"], lambda name: True)
+    "features: amount; scores: fraud; as named: ts; left out: id (an event's own; as a feature: \
+features.id)"
+    """
+    roles = roles_of({name: Column(0) for name in names})
+    features = [name for name in roles.features if watches(name)]
+    own = [n for n in names if n in _UNUSED or n.startswith((_SEGMENT, PANDAS_INDEX))]
+    parts = [f"features: {_listed(features) or 'none'}"]
+    if roles.scores:
+        parts.append(f"scores: {_listed([name or BARE_SCORE for name in roles.scores])}")
+    if roles.others:
+        parts.append(f"as named: {_listed(list(roles.others))}")
+    left = []
+    if own:
+        left.append(f"{_listed(own)} (an event's own; as a feature: {FEATURE}{own[0]})")
+    unwatched = [name for name in roles.features if not watches(name)]
+    if unwatched:
+        left.append(f"{_listed(unwatched)} (by the config)")
+    return "; ".join([*parts, *(["left out: " + ", ".join(left)] if left else [])])
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:_LISTED])
+    return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED:,} more"
 
 
 def rows_that_say(column: Column, text: str) -> Mask:

@@ -140,6 +140,15 @@ def test_a_part_that_dies_is_started_again(start_up):
     up.wait_for("worker: working", count=2)
 
 
+def test_other_commands_reach_it_with_the_config_that_it_names(start_up):
+    up = start_up(EMBEDDED)
+    up.wait_for("dashboard: http://")
+    (file,) = re.findall(r"^config: (\S+) \(other", up.said(), re.MULTILINE)
+    argv = [sys.executable, "-m", "inferwatch", "status", "-c", file, "--json"]
+    status = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert status.returncode == 0, status.stderr
+
+
 def test_the_embedded_broker_is_not_replaced_by_an_empty_one(start_up):
     up = start_up(EMBEDDED)
     up.wait_for("dashboard: http://")
@@ -149,7 +158,7 @@ def test_the_embedded_broker_is_not_replaced_by_an_empty_one(start_up):
     assert "broker was killed by SIGKILL, and what it held is gone; start again" in up.said()
 
 
-def test_it_runs_on_a_given_broker_and_redis(start_up, real_kafka, redis_server, prefix):
+def test_it_runs_on_a_given_broker_and_redis(start_up, real_kafka, redis_server, prefix, tmp_path):
     from kafka import KafkaAdminClient
 
     up = start_up(
@@ -157,6 +166,7 @@ def test_it_runs_on_a_given_broker_and_redis(start_up, real_kafka, redis_server,
         f"topics: {{prefix: {prefix}, partitions: 2}}\n"
     )
     up.wait_for("dashboard: http://")
+    assert f"config: {tmp_path / 'up.yaml'} (other commands take it with -c)" in up.said()
     up.wait_for("worker: working")
     admin = KafkaAdminClient(bootstrap_servers=real_kafka.bootstrap)
     topics = [t for t in admin.list_topics() if t.startswith(prefix)]

@@ -55,3 +55,18 @@ def test_mistakes_are_one_line_and_exit_2(tmp_path: Path) -> None:
     wrong = CliRunner().invoke(root, ["reference", "publish", str(other)])
     assert wrong.exit_code == 2
     assert wrong.stderr.count("\n") == 1 and "it is no reference profile" in wrong.stderr
+
+
+def test_it_says_which_columns_were_taken_as_what(tmp_path: Path) -> None:
+    file, config = tmp_path / "a.csv", tmp_path / "inferwatch.yaml"
+    names = "amount,id,seq,features.origin,ts,prediction,scores.fraud,note"
+    file.write_text(f"{names}\n1,a,2,x,5,fraud,0.5,n\n")
+    config.write_text("models: [{name: m, features: {exclude: [note]}}]\n")
+    build = ["reference", "build", "--model", "m", "--data", str(file), "--config", str(config)]
+    done = CliRunner().invoke(root, build)
+    assert done.exit_code == 0, done.output
+    assert done.stderr.splitlines()[-1] == (
+        "Columns: features: amount, origin; scores: fraud; as named: ts, prediction; left out: "
+        "id, seq (an event's own; as a feature: features.id), note (by the config)."
+    )
+    assert set(json.loads(done.stdout)["features"]) == {"amount", "origin"}
