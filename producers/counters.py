@@ -9,6 +9,7 @@ Labels = tuple[tuple[str, str], ...]
 
 SIDECAR = "inferwatch_sidecar_"
 BRIDGE = "inferwatch_bridge_"
+SDK = "inferwatch_sdk_"
 
 _HELP = {
     "requests_total": "Requests that passed, by status class.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -42,6 +43,9 @@ class Broker(Protocol):
     def close(self, timeout_s: float) -> None:
         """End the connection."""
 
+    def abandon(self) -> None:
+        """Never touch the connection again: this process is a child, and it is its parent's."""
+
 
 class KafkaBroker:
     """A Kafka reached by kafka-python.
@@ -76,6 +80,8 @@ class KafkaBroker:
                 **options,
             }
         )
+        # The client's own hook would close it at the end of the process, before all is sent.
+        atexit.unregister(getattr(self._producer, "_cleanup", len))
 
     def partitions(self, kind: Kind) -> int:
         """How many partitions the topic has; waits up to 3 s for the first answer."""
@@ -102,6 +108,10 @@ class KafkaBroker:
         """End the connection; what was not acknowledged is given up."""
         with contextlib.suppress(Exception):
             self._producer.close(timeout=timeout_s)
+
+    def abandon(self) -> None:
+        """Keep the client from closing its parent's connection, as it does when it is collected."""
+        self._producer._closed = True  # noqa: SLF001 - the client knows no forks
 
     def _topic(self, kind: Kind) -> str:
         return TOPICS[kind].full_name(self._prefix)

@@ -81,6 +81,7 @@ class Publisher:
         self._roads = {kind: _Road(Lane(kind, origin, limits, event_bytes)) for kind in Kind}
         self._wake = Condition()
         self._results: deque[tuple[Batch, BaseException | None]] = deque()
+        self._burnt: deque[tuple[_Road, int]] = deque()
         self._broker: Broker | None = None
         self._is_up: bool | None = None
         self._connect_at = 0.0
@@ -127,11 +128,20 @@ class Publisher:
         return True
 
     def drop(self, kind: Kind, rows: int, reason: str) -> None:
-        """Count rows that will never come, and use up their numbers."""
-        road = self._roads[kind]
-        with self._wake:
-            road.lane.burn(rows, road.partitions)
+        """Count rows that will never come, and use up their numbers; never waits for a lock long.
+
+        The numbers go before the next batch is made, in the thread that makes it.
+        """
+        self._burnt.append((self._roads[kind], rows))
         self._count_dropped(kind, rows, reason)
+
+    def hurry(self) -> None:
+        """Send at once what was taken, however young and few the rows are."""
+        with self._wake:
+            for road in self._roads.values():
+                if road.lane.since is not None:
+                    road.lane.since = float("-inf")
+            self._wake.notify()
 
     @property
     def pending_rows(self) -> int:
@@ -155,6 +165,11 @@ class Publisher:
         for kind, road in self._roads.items():
             if road.pending_rows:
                 self._count_dropped(kind, road.pending_rows, "shutdown")
+
+    def abandon(self) -> None:
+        """Leave the connection to the parent process; for a child, whose copy has no thread."""
+        if self._broker is not None:
+            self._broker.abandon()
 
     # ---- the thread
 
@@ -211,6 +226,9 @@ class Publisher:
 
     def _make_batches(self) -> None:
         now = time.monotonic()
+        while self._burnt:
+            road, rows = self._burnt.popleft()
+            road.lane.burn(rows, road.partitions)
         for kind, road in self._roads.items():
             with self._wake:
                 due = road.lane.due_at()

@@ -86,6 +86,24 @@ class Document:
     _keys: dict[Path, Place] = field(default_factory=dict)
     _values: dict[Path, Place] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Document:
+        """Values that stand in no text, such as arguments: each one's place is the first.
+
+        >>> list(Document.of({"a": {"b": [1]}}).paths())
+        [(), ('a',), ('a', 'b'), ('a', 'b', 0)]
+        """
+        document = cls(data=data, raw=data)
+        todo: list[tuple[Path, Any]] = [((), data)]
+        while todo:
+            path, value = todo.pop()
+            document._values[path] = Place(1, 1)
+            if isinstance(value, dict):
+                todo += [((*path, key), item) for key, item in value.items()]
+            elif isinstance(value, list | tuple):
+                todo += [((*path, index), item) for index, item in enumerate(value)]
+        return document
+
     def paths(self) -> Iterator[Path]:
         """Every key and list item, in the order of the text."""
         return iter(self._values)

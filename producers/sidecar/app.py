@@ -9,23 +9,16 @@ import signal
 import sys
 from collections.abc import Callable
 
-from inferwatch.broker import kafka_options
 from inferwatch.errors import UsageError
 from inferwatch.settings import Settings
 from inferwatch.settings.sidecar import is_loopback
 from inferwatch.settings.types import split_address
-from producers.budget import ByteBudget
 from producers.counters import Counters
-from producers.delivery import Broker, KafkaBroker
-from producers.origin import new_origin
-from producers.publisher import RESERVED, Publisher
 from producers.sidecar.admin.routes import Routes
 from producers.sidecar.admin.server import AdminConnection
-from producers.sidecar.events import UNVERSIONED, EventMaker
-from producers.sidecar.ids import mint
-from producers.sidecar.protocols.recognise import recogniser
+from producers.sidecar.events import UNVERSIONED
+from producers.sidecar.outlet import Connect, Outlet
 from producers.sidecar.proxy import Proxy, address_of, cannot_listen
-from producers.sidecar.reader import Reader
 from producers.sidecar.resources import ResourceSampler, ServedModels, listeners
 from producers.sidecar.splice import SpliceRules
 from producers.sidecar.tap import Tap, TapRules
@@ -37,14 +30,15 @@ log = logging.getLogger("inferwatch.sidecar")
 DRAIN_TRAFFIC_S = 10.0
 DRAIN_READER_S = 2.0
 DRAIN_EVENTS_S = 5.0
+# Pure Python in the reader's thread must give the event loop its turn sooner than after the usual
+# 5 ms.
+SWITCH_INTERVAL_S = 0.00005
 
 
 class Sidecar:
     """One sidecar: `start`, then `close`."""
 
-    def __init__(
-        self, settings: Settings, *, connect: Callable[[str], Broker] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, *, connect: Connect | None = None) -> None:
         """Build all parts; nothing listens and nothing is sent before `start`.
 
         Args:
@@ -62,39 +56,18 @@ class Sidecar:
             )
         self._settings = sidecar
         self.counters = Counters()
-        self.origin = new_origin("sidecar")
         self.listening = ""
         self.admin_listening = ""
         self._closing = False
-        budget = ByteBudget(sidecar.queue)
-        self.publisher = Publisher(
-            self._connector(settings, connect),
-            origin=self.origin,
-            limits=sidecar.batch,
-            budget=budget,
-            counters=self.counters,
-            where=settings.broker.url,
-            event_bytes=settings.limits.event_bytes,
-        )
         fixed = (sidecar.model, sidecar.version or UNVERSIONED) if sidecar.model else None
         self._models = ServedModels(fixed)
-        self._reader = Reader(
-            EventMaker(sidecar, settings.for_model, self.counters),
-            self.publisher,
-            budget,
-            self.counters,
-            body_limit=settings.limits.event_bytes,
-            seen=self._models.saw,
+        outlet = Outlet(
+            settings, self.counters, part="sidecar", connect=connect, seen=self._models.saw
         )
-        rules = TapRules(
-            recognise=recogniser(sidecar),
-            deliver=self._reader.put,
-            budget=budget,
-            counters=self.counters,
-            body_limit=settings.limits.event_bytes,
-            reserve=sidecar.queue // RESERVED,
-            mint=mint if sidecar.mint_ids else None,
-        )
+        self.origin = outlet.origin
+        self.publisher = outlet.publisher
+        self._reader = outlet.reader
+        rules = TapRules(outlet.copies)
         self._upstream = Upstream.parse(sidecar.upstream)
         self._proxy = Proxy(
             SpliceRules(
@@ -175,15 +148,6 @@ class Sidecar:
             raise cannot_listen("admin", self._settings.admin, error) from error
         return address_of(self._admin, host)
 
-    def _connector(
-        self, settings: Settings, connect: Callable[[str], Broker] | None
-    ) -> Callable[[], Broker]:
-        if connect is not None:
-            return lambda: connect(self.origin)
-        options = kafka_options(settings.broker)
-        prefix = settings.topics.prefix
-        return lambda: KafkaBroker(options, prefix=prefix, origin=self.origin)
-
     def _find_server(self) -> list[int]:
         if self._settings.resources.pid is not None:
             return [self._settings.resources.pid]
@@ -200,12 +164,13 @@ def run(settings: Settings) -> None:
         runner.run(_serve(Sidecar(settings)))
 
 
-def _calm_the_collector() -> None:
-    """Keep the cyclic collector from looking through all modules while requests wait.
+def _calm_the_interpreter() -> None:
+    """Keep the reader's thread and the cyclic collector from making requests wait.
 
     Rows make many objects and no cycles: with the usual thresholds full collections of 20 ms
     come several times a second under load.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -217,7 +182,7 @@ async def _serve(sidecar: Sidecar) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _stop_or_die, stopped)
     await sidecar.start()
-    _calm_the_collector()
+    _calm_the_interpreter()
     log.info(
         "listening on %s, in front of %s; admin listening on %s",
         sidecar.listening,

@@ -7,7 +7,7 @@ exchange, and never goes back from event to event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -194,8 +194,8 @@ class EventMaker:
             latency_ms=exchange.latency_ms,
             status=exchange.status,
             rows=decoded.rows,
-            request_bytes=exchange.request.size,
-            response_bytes=response.size,
+            request_bytes=exchange.request.size if exchange.method else None,
+            response_bytes=response.size if exchange.method else None,
             error=error,
             ttft_ms=None if first is None else (first - exchange.request.started) * 1000,
             tokens_in=decoded.tokens_in,
@@ -215,11 +215,11 @@ class EventMaker:
         if not outputs:
             raise UndecodableError("redacted" if decoded.outputs else "no_outputs")
         scored = read_outputs(outputs, len(rows), self._model_settings(latency.model))
-        segments = self._segments(exchange, secrets)
+        segments = self._told(self._segmenter.of_request(exchange), secrets)
         predictions = []
         share = self._settings.sample.predictions
-        ids = row_ids(latency.id, len(rows))
-        for features, answer, row_id in zip(rows, scored, ids, strict=True):
+        ids = self._row_ids(decoded, latency.id, len(rows), secrets)
+        for row, (features, answer, row_id) in enumerate(zip(rows, scored, ids, strict=True)):
             if share < 1 and not keeps(row_id, share):
                 self._counters.add("rows_sampled_out_total")
                 continue
@@ -227,6 +227,8 @@ class EventMaker:
             if secrets and isinstance(prediction, str):
                 prediction = self._redactor.scrub(prediction, secrets)
             of_row = self._segmenter.of_row(features)
+            if decoded.segments is not None:
+                of_row |= self._told(decoded.segments[row], secrets)
             predictions.append(
                 Prediction(
                     model=latency.model,
@@ -241,10 +243,22 @@ class EventMaker:
             )
         return predictions
 
-    def _segments(self, exchange: Exchange, secrets: list[str]) -> dict[str, str]:
+    def _row_ids(
+        self, decoded: DecodedExchange, request_id: str | None, rows: int, secrets: list[str]
+    ) -> list[str | None]:
+        if decoded.ids is None:
+            return row_ids(request_id, rows)
+        if self._is_unread(decoded):
+            return [None] * rows
+        return [
+            None if row_id is None or any(secret in row_id for secret in secrets) else row_id
+            for row_id in decoded.ids
+        ]
+
+    def _told(self, segments: Mapping[str, str], secrets: list[str]) -> dict[str, str]:
         return {
             key: MASK if any(secret in value for secret in secrets) else value
-            for key, value in self._segmenter.of_request(exchange).items()
+            for key, value in segments.items()
             if not self._redactor.hides(key)
         }
 

@@ -86,6 +86,7 @@ class Exchange:
     """A request and its answer; the only writer is the connection's tap, until it is handed over.
 
     Attributes:
+        method: empty where no request was sent: a caller of the SDK told of its work.
         target: path and query, as sent.
         status: of the final answer; 502, 504 and 499 where there was none.
         error: short class of a failure on the way, None when the answer came whole.

@@ -8,7 +8,7 @@ exchange is read costs that exchange's prediction, never its latency event, neve
 from __future__ import annotations
 
 import logging
-import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import cache
@@ -38,8 +38,10 @@ GATHER_S = 0.1
 MUCH_BYTES = 4 * 2**20
 # What an exchange costs beside its bodies: its two heads and its objects.
 EXCHANGE_OVERHEAD = 4096
-# Pure Python in this thread must give the event loop its turn sooner than after the usual 5 ms.
-SWITCH_INTERVAL_S = 0.00005
+# As a guest in somebody's process this thread lets go of the interpreter after so much work, for so
+# long: else it keeps the process's own threads waiting for Python's switch interval, 5 ms.
+WORK_S = 0.0005
+REST_S = 0.00005
 
 # Exchanges, or prediction rows, whose events are handed over together.
 CHUNK = 32
@@ -60,14 +62,27 @@ class Reader:
         *,
         body_limit: int,
         seen: Callable[[Latency], None] = lambda _latency: None,
+        is_guest: bool = False,
     ) -> None:
-        """`seen` hears of every successful inference: who serves which model."""
+        """Read nothing before `start`.
+
+        Args:
+            maker: makes the events.
+            sink: takes them.
+            budget: bounds what waits, for whoever delivers exchanges too.
+            counters: where everybody counts.
+            body_limit: bytes of one body, unpacked, that are read at most.
+            seen: hears of every successful inference: who serves which model.
+            is_guest: whether the interpreter is somebody else's: then this thread rests often.
+        """
         self._maker = maker
         self._sink = sink
         self._budget = budget
         self._counters = counters
         self._body_limit = body_limit
         self._seen = seen
+        self._is_guest = is_guest
+        self._is_busy = False
         self._exchanges = cache(lambda name: counters.count("exchanges_total", protocol=name))
         self._latencies: list[Latency] = []
         self._predictions: list[Prediction] = []
@@ -82,7 +97,6 @@ class Reader:
 
     def start(self) -> None:
         """Start the thread."""
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._thread.start()
 
     def put(self, exchange: Exchange) -> None:
@@ -93,6 +107,10 @@ class Reader:
                 self._sink.drop(Kind.LATENCY, 1, "queue_full")
                 self._lose(exchange, "queue_full")
             return
+        self.accept(exchange)
+
+    def accept(self, exchange: Exchange) -> None:
+        """Take an exchange for which the budget holds `EXCHANGE_OVERHEAD` too."""
         self._queue.append(exchange)
         self._held += exchange.held + EXCHANGE_OVERHEAD
         if not self._wake.is_set():
@@ -101,11 +119,20 @@ class Reader:
             self._held = 0
             self._hurry.set()
 
+    def hurry(self) -> None:
+        """Read at once what was taken."""
+        self._wake.set()
+        self._hurry.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was taken has been read and handed over."""
+        return not self._queue and not self._is_busy
+
     def close(self, timeout_s: float) -> None:
         """Read what was taken, then end."""
         self._closing = True
-        self._wake.set()
-        self._hurry.set()
+        self.hurry()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -116,11 +143,17 @@ class Reader:
             self._wake.clear()
             if not self._closing:
                 self._hurry.clear()
+            self._is_busy = True
+            rested = time.monotonic()
             while self._queue:
                 self._read(self._queue.popleft())
                 if len(self._latencies) >= CHUNK or len(self._predictions) >= CHUNK_ROWS:
                     self._hand_over()
+                if self._is_guest and time.monotonic() - rested > WORK_S:
+                    time.sleep(REST_S)
+                    rested = time.monotonic()
             self._hand_over()
+            self._is_busy = False
             if self._closing:
                 return
 

@@ -10,51 +10,28 @@ at its end, the answer that arrives belongs to its head.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from producers.budget import ByteBudget
-from producers.counters import Count, Counters
+from producers.counters import Count
+from producers.sidecar.copies import FAMILIES, CopyRules
 from producers.sidecar.exchange import Exchange, Message
 from producers.sidecar.http1 import NotHttpError, RequestReader, ResponseReader, Tunnel
 from producers.sidecar.http2 import PREFACE, Http2
-from producers.sidecar.protocols.protocol import WireProtocol
-from producers.sidecar.streams import media_type
-
-# What a piece of a body costs beside its bytes, roughly: a stream of tiny chunks must be bounded.
-PIECE_OVERHEAD = 64
-# What is kept of either end of a stream that is too long to keep.
-END_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class TapRules:
-    """What every tap of one sidecar shares.
+    """What every tap of one sidecar shares: how copies are kept, and the counters by status."""
 
-    Attributes:
-        recognise: what understands a request, by method, path and headers; None for nothing.
-        deliver: takes a finished exchange; must not block, must not raise.
-        mint: the id to put on an answer, None for none; absent when ids are not minted.
-        body_limit: bytes of one body that are kept at most.
-        reserve: bytes of the budget that copies leave to the events.
-    """
-
-    recognise: Callable[[Exchange], WireProtocol | None]
-    deliver: Callable[[Exchange], None]
-    budget: ByteBudget
-    counters: Counters
-    body_limit: int
-    reserve: int = 0
-    mint: Callable[[Exchange], str | None] | None = None
-    wall_ms: Callable[[], int] = lambda: int(time.time() * 1000)
+    copies: CopyRules
     by_status: list[Count] = field(init=False)
 
     def __post_init__(self) -> None:
         """Look the counters up once."""
-        families = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
-        counts = [self.counters.count("requests_total", status=name) for name in families]
+        counters = self.copies.counters
+        counts = [counters.count("requests_total", status=name) for name in FAMILIES]
         object.__setattr__(self, "by_status", counts)
 
 
@@ -63,7 +40,8 @@ class Tap:
 
     def __init__(self, rules: TapRules) -> None:
         """Begin with the first byte of a connection."""
-        self._rules = rules
+        self._by_status = rules.by_status
+        self._copies = rules.copies
         self._waiting: deque[Exchange] = deque()
         self._in_doubt: list[Exchange] | None = None
         self._requests = RequestReader(self)
@@ -132,7 +110,7 @@ class Tap:
         for exchange in in_doubt:
             if gone:
                 exchange.status, exchange.error = 499, "client_closed"
-            self._rules.deliver(exchange)
+            self._copies.deliver(exchange)
 
     def client_gone(self, now: float) -> None:
         """The client's connection is over; what it still waited for has no reader."""
@@ -153,11 +131,11 @@ class Tap:
     def go_blind(self, reason: str) -> None:
         """Read no more of this connection, and keep nothing of it."""
         self.blind = reason
-        self._rules.counters.add("untapped_connections_total", reason=reason)
+        self._copies.counters.add("untapped_connections_total", reason=reason)
         streams = self._http2.streams if self._http2 is not None else {}
         for exchange in (*self._waiting, *(self._in_doubt or ()), *streams.values()):
-            self.forget_body(exchange.request)
-            self.forget_body(exchange.response)
+            self._copies.forget(exchange.request)
+            self._copies.forget(exchange.response)
         self._waiting.clear()
         streams.clear()
         self._in_doubt = None
@@ -187,12 +165,12 @@ class Tap:
 
     def request_began(self, exchange: Exchange) -> None:
         """A request's head is whole."""
-        exchange.protocol = self._rules.recognise(exchange)
+        exchange.protocol = self._copies.recognise(exchange)
         self._waiting.append(exchange)
 
     def stream_began(self, exchange: Exchange) -> None:
         """A request's head is whole, on a connection of many."""
-        exchange.protocol = self._rules.recognise(exchange)
+        exchange.protocol = self._copies.recognise(exchange)
 
     def stream_ended(self, exchange: Exchange) -> None:
         """An exchange of such a connection is over."""
@@ -200,37 +178,7 @@ class Tap:
 
     def keep(self, exchange: Exchange, message: Message, piece: bytes) -> None:
         """Keep a piece of a body, within the bounds."""
-        message.size += len(piece)
-        if message.cut is not None and message.ends_after is None:
-            return
-        protocol = exchange.protocol
-        if protocol is None or not protocol.reads_bodies:
-            message.cut = "not_read"
-            return
-        cost = len(piece) + PIECE_OVERHEAD
-        is_too_large = message.size > self._rules.body_limit
-        if is_too_large and not (message is exchange.response and _is_event_stream(message)):
-            self.forget_body(message)
-            message.cut = "oversized"
-        elif not self._rules.budget.take(cost, reserve=self._rules.reserve):
-            self.forget_body(message)
-            message.cut = "queue_full"
-        else:
-            message.kept += cost
-            message.body.append(piece)
-            message.arrivals.append(self.now)
-            if is_too_large:
-                message.cut = "oversized"
-                if message.ends_after is None or message.kept > 4 * END_BYTES:
-                    # Seldom, so that a long stream of small pieces is not gone through for each.
-                    self._rules.budget.give(forget_middle(message))
-
-    def forget_body(self, message: Message) -> None:
-        """Give back what is held of a body."""
-        self._rules.budget.give(message.kept)
-        message.kept, message.ends_after = 0, None
-        message.body.clear()
-        message.arrivals.clear()
+        self._copies.keep(exchange, message, piece, self.now)
 
     def response_ended(self) -> None:
         """The answer to the oldest request is whole."""
@@ -241,18 +189,15 @@ class Tap:
     # ---- endings
 
     def _end(self, exchange: Exchange) -> None:
-        exchange.ended = exchange.response.ended = self.now
-        exchange.ended_at = self._rules.wall_ms()
         if not exchange.request.complete:
             # Answered before it was sent to the end: what is still to come is not its own any more.
             self._requests.detach(exchange)
-            exchange.request.cut = exchange.request.cut or "unfinished"
-        self._rules.by_status[min((exchange.status or 0) // 100, 5)].value += 1
+        self._copies.end(exchange, self.now)
+        self._by_status[min((exchange.status or 0) // 100, 5)].value += 1
         if exchange.protocol is None:
-            self.forget_body(exchange.request)
-            self.forget_body(exchange.response)
-        elif self._in_doubt is None:
-            self._rules.deliver(exchange)
+            return
+        if self._in_doubt is None:
+            self._copies.deliver(exchange)
         else:
             self._in_doubt.append(exchange)
 
@@ -285,7 +230,7 @@ class Tap:
     def _header_before(self, line: bytes) -> bytes | None:
         """The minted header, where `line` is the empty one that ends a final answer's head."""
         exchange = self.waiting
-        mint = self._rules.mint
+        mint = self._copies.mint
         if (
             mint is None
             or exchange is None
@@ -301,37 +246,6 @@ class Tap:
         if exchange.minted is None:
             return None
         return f"X-Inference-Id: {exchange.minted}\r\n".encode()
-
-
-def forget_middle(message: Message) -> int:
-    """Keep only the beginning and the end of a body; the bytes that this gives back.
-
-    A stream of tokens has its first token in the one, and the counts and the reason in the other.
-
-    >>> message = Message(body=[bytes(END_BYTES)] * 4, arrivals=[0.0] * 4)
-    >>> forget_middle(message) == 2 * (END_BYTES + PIECE_OVERHEAD), len(message.body)
-    (True, 2)
-    """
-    first = message.ends_after
-    if first is None:
-        first, size = 0, 0
-        while size < END_BYTES and first < len(message.body):
-            size += len(message.body[first])
-            first += 1
-        message.ends_after = first
-    last, size = len(message.body) - 1, 0
-    while last >= first and size < END_BYTES:
-        size += len(message.body[last])
-        last -= 1
-    freed = sum(len(piece) + PIECE_OVERHEAD for piece in message.body[first : last + 1])
-    del message.body[first : last + 1]
-    del message.arrivals[first : last + 1]
-    message.kept -= freed
-    return freed
-
-
-def _is_event_stream(message: Message) -> bool:
-    return media_type(message.header(b"content-type")) == "text/event-stream"
 
 
 def _lines(data: bytes) -> list[bytes]:

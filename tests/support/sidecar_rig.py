@@ -57,6 +57,9 @@ class KeepingBroker:
     def close(self, timeout_s: float) -> None:
         pass
 
+    def abandon(self) -> None:
+        pass
+
     def rows(self, kind: Kind) -> list[dict[str, Any]]:
         """All rows of a kind, with the columns' names, and `seq` and `partition` beside them."""
         found = []

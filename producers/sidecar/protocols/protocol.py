@@ -47,6 +47,8 @@ class DecodedExchange:
         streams_tokens: whether `first_token` is known, or known to be absent.
         first_token: monotonic seconds when the first piece of content came.
         private: texts that must not be found in `error`.
+        ids: of the rows, where the caller told each by itself; else they come from `id`.
+        segments: of the rows, where the caller told them; beside those that the config names.
     """
 
     model: str | None = None
@@ -63,6 +65,8 @@ class DecodedExchange:
     streams_tokens: bool = False
     first_token: float | None = None
     private: Sequence[str] = ()
+    ids: Sequence[str | None] | None = None
+    segments: Sequence[Mapping[str, str]] | None = None
 
     @property
     def rows(self) -> int | None:
