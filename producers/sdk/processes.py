@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import atexit
 import logging
+import multiprocessing
 import os
+from multiprocessing.util import Finalize
 from threading import Lock
 from weakref import WeakSet
 
@@ -24,6 +26,8 @@ DRAIN_READER_S = 2.0
 DRAIN_EVENTS_S = 5.0
 
 _all: WeakSet[PerProcess] = WeakSet()
+# What has something to send is kept until it is closed, whoever forgets his monitor before.
+_running: set[PerProcess] = set()
 # Parents' parts, in a child: never collected, for they would close what is not theirs.
 _inherited: list[Outlet] = []
 
@@ -54,6 +58,7 @@ class PerProcess:
         """Send what was taken, for so long, and take nothing more in this process."""
         with self._lock:
             outlet, self._outlet, self._is_closed = self._outlet, None, True
+            _running.discard(self)
         if outlet is not None:
             outlet.reader.close(min(DRAIN_READER_S, timeout_s))
             outlet.publisher.close(timeout_s)
@@ -70,7 +75,9 @@ class PerProcess:
                     is_guest=True,
                 )
                 outlet.start()
+                _end_with_multiprocessing()
                 self._outlet = outlet
+                _running.add(self)
             return self._outlet
 
     def forked(self) -> None:
@@ -89,13 +96,20 @@ def _quiet_the_client() -> None:
         client.setLevel(logging.CRITICAL)
 
 
+def _end_with_multiprocessing() -> None:
+    """Send what waits at the end of a child of `multiprocessing`, which runs no exit handlers."""
+    if multiprocessing.parent_process() is not None:
+        Finalize(None, _at_exit, exitpriority=0)
+
+
 def _forked() -> None:
     for parts in list(_all):
         parts.forked()
+    _running.clear()
 
 
 def _at_exit() -> None:
-    for parts in list(_all):
+    for parts in list(_running):
         try:
             parts.close(DRAIN_EVENTS_S)
         except Exception:

@@ -1,4 +1,4 @@
-"""What the tests of the notifier share: its topic and its config, on the run's Kafka and Redis."""
+"""What broker tests share: rows of input topics; the notifier's topic and config."""
 
 import json
 
@@ -53,3 +53,12 @@ def configure(tmp_path, kafka_bootstrap, kafka_api_version, redis_server, prefix
         (tmp_path / "config.yaml").write_text(json.dumps(config))
 
     return write
+
+
+@pytest.fixture
+def read_topic(kafka_bootstrap, kafka_api_version, prefix):
+    """`read_topic("inference.predictions")`: all rows of it, with their records' headers."""
+    from event_topics import rows_of_topic
+
+    options = {} if kafka_api_version is None else {"api_version": kafka_api_version}
+    return lambda topic: rows_of_topic(prefix + topic, kafka_bootstrap, options)

@@ -1,15 +1,12 @@
 """The sidecar before a real Kafka: what it publishes arrives, also when the broker dies."""
 
-import contextlib
 import json
 import time
 
 import pytest
+from event_topics import numbers
 from eventually import eventually
-from kafka import KafkaConsumer, TopicPartition
-from sidecar_rig import answer, post, read_exactly, read_request, read_rows, read_to_end, rig
-
-from inferwatch.events.kinds import ARROW_STREAM
+from sidecar_rig import answer, post, read_exactly, read_request, read_to_end, rig
 
 pytestmark = pytest.mark.broker
 
@@ -34,48 +31,6 @@ def config(kafka_bootstrap, kafka_api_version, new_topic, prefix):
     if kafka_api_version is not None:
         broker["api_version"] = ".".join(map(str, kafka_api_version))
     return json.dumps({"broker": broker, "topics": {"prefix": prefix}})
-
-
-@pytest.fixture
-def read_topic(kafka_bootstrap, kafka_api_version, prefix):
-    """All rows of a topic's batches, with the headers of their records."""
-    options = {} if kafka_api_version is None else {"api_version": kafka_api_version}
-
-    def read(topic):
-        with contextlib.closing(
-            KafkaConsumer(bootstrap_servers=kafka_bootstrap, enable_auto_commit=False, **options)
-        ) as consumer:
-            places = [
-                TopicPartition(prefix + topic, p)
-                for p in consumer.partitions_for_topic(prefix + topic) or ()
-            ]
-            consumer.assign(places)
-            consumer.seek_to_beginning(*places)
-            ends = consumer.end_offsets(places)
-            rows = []
-            deadline = time.monotonic() + 20
-            while any(consumer.position(place) < ends[place] for place in places):
-                assert time.monotonic() < deadline
-                for records in consumer.poll(timeout_ms=200).values():
-                    for record in records:
-                        headers = dict(record.headers)
-                        assert headers["content-type"] == ARROW_STREAM.encode()
-                        found = read_rows(record.value, int(headers["seq"]), record.partition)
-                        rows += [
-                            {**row, "origin": headers["origin"].decode(), "key": record.key}
-                            for row in found
-                        ]
-            return rows
-
-    return read
-
-
-def numbers(rows):
-    """The numbers seen, by origin and partition; of a resend the first copy counts."""
-    found = {}
-    for row in rows:
-        found.setdefault((row["origin"], row["partition"]), set()).add(row["seq"])
-    return found
 
 
 def ask(client, times):
