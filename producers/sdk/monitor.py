@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from inferwatch.events.kinds import Kind
@@ -19,8 +19,8 @@ from producers.publisher import RESERVED
 from producers.sdk.measure import Measure, Record
 from producers.sdk.options import settings_of
 from producers.sdk.processes import DRAIN_EVENTS_S, PerProcess
-from producers.sdk.told import Row, decoded_rows, reported_truth, told_exchange
-from producers.sdk.values import moment_of, plain, text_of
+from producers.sdk.told import Row, ToldLabel, ToldRows, told_exchange
+from producers.sdk.values import UntellableError, moment_of, plain, text_of
 from producers.sidecar.exchange import Exchange
 from producers.sidecar.ids import new_id
 from producers.sidecar.outlet import Connect, Outlet
@@ -101,7 +101,7 @@ class Monitor:
                 id = new_id()
             row = Row.of(features, prediction, scores, id, segment)
             self._deliver(
-                [row],
+                (row,),
                 ended_at=moment_of(ts, time.time_ns() // 1_000_000),
                 latency_ms=_duration(latency_ms),
                 model=model,
@@ -117,11 +117,11 @@ class Monitor:
         try:
             row_id, truth = text_of(id), plain(label)
             if row_id is None:
-                raise ValueError("id: nothing was told; wanted is the id of the prediction")
+                raise UntellableError("id: nothing was told; wanted is the id of the prediction")
             if truth is None or truth == []:
-                raise ValueError("label: nothing was told; allowed are a class or a number")
+                raise UntellableError("label: nothing was told; wanted is a class or a number")
             moment = moment_of(ts, time.time_ns() // 1_000_000)
-            told = reported_truth(row_id, truth)
+            told = ToldLabel(row_id, truth)
             self._put(told_exchange(told, ended_at=moment, size=_LABEL_BYTES), Kind.LABEL, 1)
         except Exception as error:
             self._failed(Kind.LABEL, error)
@@ -226,7 +226,7 @@ class Monitor:
 
     def _deliver(
         self,
-        rows: list[Row],
+        rows: Sequence[Row],
         *,
         ended_at: int,
         latency_ms: float | None,
@@ -237,21 +237,24 @@ class Monitor:
         words: str | None = None,
     ) -> None:
         if (model or self._sidecar.model) is None:
-            raise ValueError(
+            raise UntellableError(
                 "model: nobody names it; give Monitor(model=...) or log(model=...) a name"
             )
-        decoded = decoded_rows(rows, model, version)
-        decoded.error = words
-        about: dict[str, Any] = {"ended_at": ended_at, "latency_ms": latency_ms}
-        about |= {"status": status, "error": error}
-        if rows:
-            size = sum([row.size for row in rows])
-            exchange = told_exchange(decoded, size=size, **about)
-            if self._put(exchange, Kind.PREDICTION, len(rows)) or latency_ms is None:
-                return
-            decoded.outputs = {}  # the small latency event may still fit
-        decoded.inputs = decoded.ids = None
-        self._put(told_exchange(decoded, **about), Kind.LATENCY, 1)
+        told = ToldRows(rows, model, version, latency_ms is not None, words)
+        exchange = told_exchange(
+            told,
+            ended_at=ended_at,
+            latency_ms=latency_ms or 0.0,
+            status=status,
+            error=error,
+            size=sum([row.size for row in rows]),
+        )
+        if not rows:
+            self._put(exchange, Kind.LATENCY, 1)
+        elif not self._put(exchange, Kind.PREDICTION, len(rows)) and told.is_inference:
+            # The small latency event may still fit.
+            told.rows, exchange.request.kept = (), 0
+            self._put(exchange, Kind.LATENCY, 1)
 
     def _put(self, exchange: Exchange, kind: Kind, rows: int) -> bool:
         outlet = self._processes.outlet()
@@ -268,7 +271,8 @@ class Monitor:
     def _failed(self, kind: Kind, error: Exception, rows: int = 1) -> None:
         """Count what could not be told, and say once why."""
         try:
-            reason = "malformed" if isinstance(error, (TypeError, ValueError)) else "sdk_error"
+            is_ours = isinstance(error, UntellableError)
+            reason = "malformed" if is_ours else "sdk_error"
             outlet = self._processes.running
             if not rows:
                 self._processes.counters.add("tap_errors_total", where="sdk")
@@ -276,8 +280,9 @@ class Monitor:
                 self._count(kind, rows, reason)
             else:
                 outlet.publisher.drop(kind, rows, reason)
-            what = f"{type(error).__name__}: {error}"[:300]
-            about = ":".join(what.split(":")[:2])
+            # What others say may quote a value that is nobody's business.
+            what = str(error) if is_ours else type(error).__name__
+            about = what.partition(":")[0]
             if about not in self._warned and len(self._warned) < _MOST_WARNINGS:
                 self._warned.add(about)
                 log.warning("not told to inferwatch (said once, all are counted): %s", what)
@@ -295,4 +300,6 @@ def _duration(given: Any) -> float | None:
     found = plain(given)
     if isinstance(found, (int, float)) and 0 <= found < float("inf"):
         return float(found)
-    raise ValueError(f"latency_ms: {given!r:.100} is no duration; allowed are 0 and more, finite")
+    raise UntellableError(
+        f"latency_ms: {given!r:.100} is no duration; allowed are 0 and more, finite"
+    )

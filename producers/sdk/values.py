@@ -17,10 +17,15 @@ from producers.sidecar.protocols.protocol import Value
 
 # Of anything that is no text, its text is told as a category, and no more of it.
 LONGEST_TEXT = 1024
+_TEXT = {str}
 _PLAIN = frozenset((float, int, str, bool, type(None)))
 # Objects of Python: a record, its lists, a boxed value an entry.
 _RECORD_BYTES = 1_500
 _ENTRY_BYTES = 100
+
+
+class UntellableError(ValueError):
+    """What a caller told cannot be an event; the message names the argument and the cure."""
 
 
 def plain(value: Any) -> Value:
@@ -51,34 +56,35 @@ def plain(value: Any) -> Value:
     return str(value)[:LONGEST_TEXT]
 
 
-def features_of(given: Any) -> tuple[Sequence[str] | None, list[Value]]:
+def features_of(given: Any) -> tuple[Sequence[str] | None, Sequence[Value]]:
     """Names and values of a row; None for the names where only the order tells them.
 
     Raises:
-        TypeError: it is neither a mapping nor a row of values.
+        UntellableError: it is neither a mapping nor a row of values.
 
     >>> features_of({"amount": 12.5, "at": {"hour": 3}})
-    (['amount', 'at.hour'], [12.5, 3])
+    (('amount', 'at.hour'), (12.5, 3))
     >>> features_of([[1, 2]])
-    (None, [1, 2])
+    (None, (1, 2))
     """
     if given is None:
-        return [], []
+        return (), ()
     if type(given) is not dict and hasattr(given, "to_dict"):  # a row of pandas
         given = given.to_dict()
     if isinstance(given, Mapping):
-        values = list(given.values())
+        values = tuple(given.values())
         if not _PLAIN.issuperset(map(type, values)):
             given = flatten(given) if any(isinstance(v, Mapping) for v in values) else given
-            values = [plain(value) for value in given.values()]
-        return [name if type(name) is str else str(name) for name in given], values
+            values = tuple([plain(value) for value in given.values()])
+        names = tuple(given)
+        return names if set(map(type, names)) <= _TEXT else tuple(map(str, names)), values
     if hasattr(given, "tolist"):  # a row of NumPy
         given = given.tolist()
     if isinstance(given, (list, tuple)):
         if len(given) == 1 and isinstance(given[0], (list, tuple)):
             given = given[0]
-        return None, [plain(value) for value in given]
-    raise TypeError(
+        return None, tuple([plain(value) for value in given])
+    raise UntellableError(
         f"features: {type(given).__name__} is no row; allowed are a mapping of names to values "
         "and a list of values (with the option features={'names': [...]})"
     )
@@ -118,7 +124,7 @@ def moment_of(given: Any, now_ms: int) -> int:
     """Milliseconds since the epoch: now, a whole number of them, or an aware `datetime`.
 
     Raises:
-        ValueError: it is none of these.
+        UntellableError: it is none of these.
 
     >>> moment_of(None, 5), moment_of(1764000000123, 5), moment_of(17.0, 5)
     (5, 1764000000123, 17)
@@ -130,7 +136,7 @@ def moment_of(given: Any, now_ms: int) -> int:
     found = plain(given)
     if isinstance(found, (int, float)) and not isinstance(found, bool) and found == int(found):
         return int(found)
-    raise ValueError(
+    raise UntellableError(
         f"ts: {given!r:.100} is no time; allowed are whole milliseconds since 1970 (UTC) and a "
         "datetime with a time zone"
     )
