@@ -82,6 +82,8 @@ async def play_asgi(
     path, _, query = target.partition("?")
     scope = {
         "type": "http",
+        "http_version": "1.1",
+        "scheme": "http",
         "method": method,
         "path": path,
         "raw_path": path.encode(),
@@ -104,6 +106,19 @@ async def play_asgi(
 
     await app(scope, receive, send)
     return sent
+
+
+async def end_asgi(app: Any) -> None:
+    """Play the beginning and the end of a server to an ASGI application."""
+    incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def receive() -> dict[str, Any]:
+        return incoming.pop(0)
+
+    async def send(_message: dict[str, Any]) -> None:
+        pass
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
 
 
 def play_wsgi(
