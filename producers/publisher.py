@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 
 from inferwatch.events.kinds import Kind
 from inferwatch.settings.sidecar import BatchSettings
@@ -81,7 +81,8 @@ class Publisher:
         self._roads = {kind: _Road(Lane(kind, origin, limits, event_bytes)) for kind in Kind}
         self._wake = Condition()
         self._results: deque[tuple[Batch, BaseException | None]] = deque()
-        self._burnt: deque[tuple[_Road, int]] = deque()
+        self._burnt = dict.fromkeys(Kind, 0)
+        self._burning = Lock()
         self._broker: Broker | None = None
         self._is_up: bool | None = None
         self._connect_at = 0.0
@@ -128,11 +129,12 @@ class Publisher:
         return True
 
     def drop(self, kind: Kind, rows: int, reason: str) -> None:
-        """Count rows that will never come, and use up their numbers; never waits for a lock long.
+        """Count rows that will never come, and use up their numbers; waits for no batch.
 
         The numbers go before the next batch is made, in the thread that makes it.
         """
-        self._burnt.append((self._roads[kind], rows))
+        with self._burning:
+            self._burnt[kind] += rows
         self._count_dropped(kind, rows, reason)
 
     def hurry(self) -> None:
@@ -226,11 +228,11 @@ class Publisher:
 
     def _make_batches(self) -> None:
         now = time.monotonic()
-        while self._burnt:
-            road, rows = self._burnt.popleft()
-            road.lane.burn(rows, road.partitions)
         for kind, road in self._roads.items():
+            with self._burning:
+                burnt, self._burnt[kind] = self._burnt[kind], 0
             with self._wake:
+                road.lane.burn(burnt, road.partitions)
                 due = road.lane.due_at()
                 if due is None or (due > now and self._deadline is None):
                     continue

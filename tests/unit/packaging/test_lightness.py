@@ -8,6 +8,7 @@ import pytest
 
 HEAVY = {
     *("numpy", "scipy", "pandas", "pyarrow", "sklearn"),
+    *("fastapi", "starlette", "flask", "werkzeug", "uvicorn"),
     *("redis", "faust", "aiokafka", "aiohttp", "httpx", "confluent_kafka"),
 }
 

@@ -15,6 +15,7 @@ from sdk_rig import told
 from sidecar_rig import KeepingBroker
 
 from inferwatch.sdk import Monitor
+from producers.sidecar import reader
 
 
 def test_a_prediction_arrives_as_it_was_told():
@@ -173,6 +174,17 @@ def test_what_cannot_be_told_is_counted_and_leaves_a_hole(call, reason, caplog):
     assert len(told_why) == 1 and told_why[0].levelno == logging.WARNING
 
 
+def test_what_others_raise_is_not_quoted(caplog):
+    class Quoting:
+        def __str__(self):
+            raise ValueError("card 4711")
+
+    with told() as subject:
+        subject.monitor.log(features={"card": Quoting()}, prediction=1)
+        assert subject.dropped("predictions", "sdk_error") == 1
+    assert "ValueError" in caplog.text and "4711" not in caplog.text
+
+
 def test_a_defect_is_told_once_and_counted_each_time(caplog):
     with told() as subject:
         for _ in range(50):
@@ -319,3 +331,16 @@ def test_nothing_is_started_before_something_is_told():
     assert threading.active_count() == before
     assert (monitor.origin, monitor.published, monitor.flush()) == (None, 0, True)
     monitor.close()
+
+
+@pytest.mark.parametrize("is_guest", [True, False])
+def test_as_a_guest_the_reader_rests_while_it_works(is_guest, monkeypatch):
+    monkeypatch.setattr(reader, "WORK_S", 0.0)
+    monkeypatch.setattr(reader, "REST_S", 0.3)
+    with told() as subject:
+        subject.monitor.outlet().reader._is_guest = is_guest
+        started = time.monotonic()
+        for n in range(4):
+            subject.monitor.log(prediction=n)
+        assert len(subject.predictions) == 4
+        assert (time.monotonic() - started >= 1.2) == is_guest
