@@ -120,7 +120,7 @@ class Followed:
 
     @_fail_open
     def client_gone(self) -> None:
-        """The client does not wait any more."""
+        """The client does not wait any more; it may have what a server is still passing."""
         if self._last_given:
             self.passed()
         else:
@@ -129,9 +129,7 @@ class Followed:
     @_fail_open
     def application_ended(self) -> None:
         """The application has returned or raised; where its answer is not whole, it has failed."""
-        if self._last_given:
-            self.passed()
-        elif self._exchange.status is None:
+        if self._exchange.status is None:
             # What servers answer then; the error's class is that of any such answer.
             self._fail(500, None)
         else:

@@ -140,6 +140,48 @@ async def test_a_disconnect_after_the_answer_changes_nothing():
         assert len(subject.predictions) == 1
 
 
+async def test_a_disconnect_while_the_last_piece_passes_changes_nothing():
+    heard = asyncio.Event()
+
+    async def app(_scope, receive, send):
+        await read_all(receive)
+        await send(START)
+
+        async def listen():
+            assert (await receive())["type"] == "http.disconnect"
+            heard.set()
+
+        await asyncio.gather(send(END), listen())
+
+    async def server(scope, receive, send):
+        async def slowly(message):
+            if message is END:
+                await heard.wait()
+            await send(message)
+
+        await AsgiMiddleware(app, subject.monitor)(scope, receive, slowly)
+
+    with told() as subject:
+        await play_asgi(server, *PREDICT, BODY)
+        assert [row["status"] for row in subject.latencies] == [200]
+        assert len(subject.predictions) == 1
+
+
+async def test_a_server_that_cannot_pass_the_answer_has_cut_it():
+    async def server(scope, receive, send):
+        async def failing(message):
+            if message is END:
+                raise RuntimeError("the server's own")
+            await send(message)
+
+        await AsgiMiddleware(predicts, subject.monitor)(scope, receive, failing)
+
+    with told() as subject:
+        with pytest.raises(RuntimeError, match="the server's own"):
+            await play_asgi(server, *PREDICT, BODY)
+        assert [row["error"] for row in subject.latencies] == ["upstream_truncated"]
+
+
 async def test_work_after_the_answer_is_not_measured():
     async def app(scope, receive, send):
         await predicts(scope, receive, send)
