@@ -45,11 +45,12 @@ class BatchJob:
     def run(self, rows: Rows) -> list[dict[str, Any]]:
         """The numbers of each window."""
         return [
-            self._window(rows, slice(first, min(first + WINDOW, rows.size)))
+            self.window(rows, slice(first, min(first + WINDOW, rows.size)))
             for first in range(0, rows.size, WINDOW)
         ]
 
-    def _window(self, rows: Rows, part: slice) -> dict[str, Any]:
+    def window(self, rows: Rows, part: slice) -> dict[str, Any]:
+        """The numbers of one window."""
         result: dict[str, Any] = {}
         for i, numbers in enumerate(rows.numbers):
             result[f"n{i}"] = self._numeric(i, numbers[part].astype(np.float64))

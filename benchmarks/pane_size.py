@@ -1,21 +1,16 @@
-"""How large is a pane in Redis, and how long does a window of a day take to merge?
+"""How large is a pane in Redis, and a day of them?
 
     python -m benchmarks.pane_size
 
 Panes of 20 features (8 normal ones across zero, 8 lognormal, 4 categorical of 20 texts) and a
 prediction, as they are stored: plain values, MessagePack, zstd. Sizes by the rows of the pane, with
 a reference and without one (log buckets on both sides of zero are many), and of what a pane holds
-beside: latency, and labels with the scores of three classes. Then a day of one-minute panes: merged
-one by one, rolled up into runs of 60, and merged from those. What is measured is read back, and
-its numbers compared with numpy's on the raw rows, before its figure is printed; CPU milliseconds of
-one process, the best of five.
+beside: latency, and labels with the scores of three classes. What is measured is read back, and
+its numbers compared with numpy's on the raw rows, before its figure is printed. A day of one-minute
+panes of 100 models is these sizes times 144,000, for each partition that holds rows of the model.
 """
 
 from __future__ import annotations
-
-import gc
-import time
-from collections.abc import Callable
 
 import numpy as np
 
@@ -26,16 +21,12 @@ from pipeline.reference.builder import profile_of
 from pipeline.state.packing import pack, unpack
 from pipeline.stats import ClassificationCounter, LatencyCounter
 from pipeline.windows.counting import CountingRules
-from pipeline.windows.grid import Span
 from pipeline.windows.pane import Counts, Pane
-from pipeline.windows.rollup import Rollups
 from pipeline.windows.watermark import NEVER
 
 CLASSES = ("a", "b", "c")
 TEXTS = tuple(f"v{i}" for i in range(20))
-MINUTE = 60_000
-MINUTES = 1_440
-ROWS_A_MINUTE = 1_000
+DAY_OF_MODELS = 1_440 * 100
 RULES = CountingRules(
     task="multiclass", classes=CLASSES, positive=None, max_categories=1_000, categorical=frozenset()
 )
@@ -122,8 +113,11 @@ def stored(pane: Pane, reference: ReferenceProfile | None) -> tuple[int, Counts]
 
 
 def print_sizes(reference: ReferenceProfile) -> None:
-    print("bytes in Redis of a pane of 20 features and the prediction, and what comes beside them")
-    print(f"{'rows':>9} {'with reference':>15} {'without':>9} {'latency':>9} {'labels':>9}")
+    print("bytes in Redis of a pane of 20 features and the prediction, and what comes beside them;")
+    print("GB of a day of 100 models: counted against a reference, latency, no labels")
+    print(
+        f"{'rows':>9} {'with reference':>15} {'without':>9} {'latency':>9} {'labels':>9} {'GB':>6}"
+    )
     for size in (100, 1_000, 10_000, 100_000):
         rows = Rows(size, seed=size)
         sizes = []
@@ -132,70 +126,14 @@ def print_sizes(reference: ReferenceProfile) -> None:
             check(again, rows, against)
             sizes.append(length)
         beside = [len(pack(c.snapshot())) for c in (latency_of(size), quality_of(rows))]
-        print(f"{size:9,} {sizes[0]:15,} {sizes[1]:9,} {beside[0]:9,} {beside[1]:9,}")
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    best = float("inf")
-    for _ in range(5):
-        start = time.process_time()
-        work()
-        best = min(best, time.process_time() - start)
-    return best * 1e3
-
-
-def merged(parts: list[Pane], end: int) -> Counts:
-    window = Counts(RULES)
-    for part in parts:
-        part.merge_into(window, end)
-    return window
-
-
-def print_day(reference: ReferenceProfile) -> None:
-    rows = Rows(MINUTES * ROWS_A_MINUTE, seed=4)
-    known = {reference.fingerprint: reference}
-    packed = []
-    for start in range(0, rows.size, ROWS_A_MINUTE):
-        pane = pane_of(rows, start, start + ROWS_A_MINUTE, reference)
-        packed.append(pack(pane.snapshot()))
-
-    def panes_at(start: int) -> list[Pane]:
-        return [Pane.restore(unpack(packed[start // MINUTE % MINUTES], "a pane"), known, RULES)]
-
-    day = Span(MINUTES * MINUTE, MINUTES * MINUTE, "1d")
-    minutes = [panes_at(start)[0] for start in range(day.start, day.end, MINUTE)]
-    rollups = Rollups(RULES, MINUTE)
-    gc.collect()
-    gc.freeze()
-    rolling = milliseconds(lambda: Rollups(RULES, MINUTE).parts(day, panes_at))
-    hours = rollups.parts(day, panes_at)
-    check(merged(hours, day.end), rows, reference)
-    one, other = (merged(parts, day.end).against(reference) for parts in (minutes, hours))
-    assert one.feature_blocks().keys() == other.feature_blocks().keys()
-    half = Span(day.end + 30 * MINUTE, day.size, "1d/1m")
-    rollups.parts(half, panes_at)
-    print(f"a day of one-minute panes of {ROWS_A_MINUTE:,} rows, CPU milliseconds")
-    for what, cost in (
-        ("read 1,440 panes and roll them up into 24 runs, once", rolling),
-        ("merge 1,440 panes", milliseconds(lambda: merged(minutes, day.end))),
-        ("merge 24 runs", milliseconds(lambda: merged(hours, day.end))),
-        (
-            "merge 24 runs and work out the result",
-            milliseconds(lambda: merged(hours, day.end).against(reference).feature_blocks()),
-        ),
-        (
-            "23 runs, and 60 panes read at the two ends (slides by a minute)",
-            milliseconds(lambda: merged(rollups.parts(half, panes_at), half.end)),
-        ),
-    ):
-        print(f"{cost:9.1f}  {what}")
+        day = (sizes[0] + beside[0]) * DAY_OF_MODELS / 1e9
+        print(f"{size:9,} {sizes[0]:15,} {sizes[1]:9,} {beside[0]:9,} {beside[1]:9,} {day:6.2f}")
 
 
 def main() -> None:
     sample = Rows(100_000, seed=1)
     reference = profile_of(sample.columns(0, sample.size))
     print_sizes(reference)
-    print_day(reference)
 
 
 if __name__ == "__main__":

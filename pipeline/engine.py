@@ -46,6 +46,7 @@ from pipeline.state.kept import KeptStore
 from pipeline.state.keys import Keys, SourcePartition
 from pipeline.state.partitions import PartitionStore
 from pipeline.transport import TRANSIENT, Transport, partition_of_model
+from pipeline.window_panes import RunRoom
 from pipeline.windows_log import WORKER, WindowsLog
 from pipeline.work import EventWork, LabelWork, PaneExpiry
 
@@ -104,6 +105,7 @@ class Engine:
             self.worker_id,
         )
         self._plans = ModelPlans(settings)
+        self._room = RunRoom()
         self._kinds = {self._name(topic): kind for topic, kind in KINDS.items()}
         self._sources = [
             SourcePartition(name, number)
@@ -237,6 +239,7 @@ class Engine:
             Outlets(window=self._send_window, alert=self._send_alert, published=read_again),
             whole_from=whole_from,
             closed=closed,
+            room=self._room,
         )
 
     async def _log_span(self) -> LogSpan:

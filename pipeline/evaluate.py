@@ -19,16 +19,18 @@ from inferwatch.events.json_codec import dumps
 from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from inferwatch.settings.types import split_address
-from pipeline.assemble import assemble, pane_texts
+from pipeline.assemble import assemble
 from pipeline.judging import ModelJudge, parse_window, turn, window_text
 from pipeline.models import ModelPlan
 from pipeline.progress import Progress
 from pipeline.published import Published
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.state.evaluations import EvaluationStore
+from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore, new_generation
-from pipeline.windows.pane import Pane, PaneKey
+from pipeline.window_panes import RunRoom, WentBackError, WindowPanes
+from pipeline.windows.pane import PaneKey
 from pipeline.windows.result import WindowKey
 from pipeline.windows.watermark import NEVER
 
@@ -71,6 +73,7 @@ class ModelEvaluator:
         *,
         whole_from: int = NEVER,
         closed: int = NEVER,
+        room: RunRoom | None = None,
     ) -> None:
         """Evaluate the model of this plan; `open` before the first round.
 
@@ -84,17 +87,20 @@ class ModelEvaluator:
             outlets: where results go.
             whole_from: windows that begin before it may lack rows that the log lost.
             closed: windows that end before it may lack panes that are dropped already.
+            room: the memory for runs of panes, where it is shared with other models.
         """
         self._plan = plan
         self._settings = settings
         self._references = references
-        self._partitions = partitions
+        prefix = settings.topics.prefix
+        self._panes = WindowPanes(plan, references, partitions, prefix, room or RunRoom())
         self._evaluations = evaluations
         self._published = published
         self._outlets = outlets
         self._judge = ModelJudge(plan, settings, references, settings.source)
         for warning in self._judge.warnings:
             log.warning("%s: %s", plan.name, warning)
+        self._longest = max(spec.size for spec in plan.grid.specs)
         self._pending: set[WindowKey] = set()
         self._generation = ""
         self._watermark = NEVER
@@ -118,8 +124,10 @@ class ModelEvaluator:
             self._restore(unpack(state, f"the evaluation of {self._plan.name}"))
         await self._send_outbox()
 
-    async def mark(self, panes: Iterable[PaneKey]) -> None:
-        """Panes changed: the windows that hold them are to be worked out."""
+    async def mark(self, panes: Sequence[PaneKey], source: SourcePartition) -> None:
+        """Panes of a partition changed: the windows that hold them are to be worked out."""
+        for pane in panes:
+            self._panes.changed(pane, source)
         touched = {
             WindowKey(span, pane.version, pane.segment)
             for pane in panes
@@ -186,22 +194,16 @@ class ModelEvaluator:
         Raises:
             EvaluationLostError: a partition holds less than `progress` says: it is being rebuilt.
         """
-        name = self._plan.name
-        texts = list(dict.fromkeys(t for key in keys for t in pane_texts(self._plan, key)))
-        panes: dict[str, list[Pane]] = {}
-        held = await self._partitions.panes(list(progress.sources), texts)
-        for one, (offset, packed) in zip(progress.sources.values(), held, strict=True):
-            if one.offset is not None and (offset is None or offset < one.offset):
-                raise EvaluationLostError(f"{one.source} went back to offset {offset}")
-            for text, data in zip(texts, packed, strict=True):
-                if data is not None:
-                    plain = unpack(data, f"a pane of {name}")
-                    known = self._references.by_fingerprint
-                    pane = Pane.restore(plain, known, self._plan.counting)
-                    panes.setdefault(text, []).append(pane)
+        if not await self._evaluations.holds(self._plan.name, self._generation):
+            # Whoever evaluates it now takes the marks that tell which runs of panes are stale.
+            raise EvaluationLostError(f"another worker evaluates {self._plan.name} now")
+        try:
+            found = await self._panes.of(keys, progress)
+        except WentBackError as error:
+            raise EvaluationLostError(str(error)) from error
         return [
-            assemble(self._plan, key, lambda text: panes.get(text, ()), self._references)
-            for key in keys
+            assemble(self._plan, key, panes, self._references)
+            for key, panes in zip(keys, found, strict=True)
         ]
 
     async def _publish(
@@ -245,7 +247,9 @@ class ModelEvaluator:
         self._generation = generation
         self._pending.difference_update(done)
         self._outbox += packed
-        self._published.forget(self.closed_until())
+        closed = self.closed_until()
+        self._published.forget(closed)
+        self._panes.forget(closed - self._longest)
 
     def _link(self, alert: Alert) -> str | None:
         """Where the dashboard shows the incident; None where its address is not one to go to."""

@@ -156,5 +156,5 @@ class Evaluators:
                     panes.setdefault(pane.model, []).append(pane)
                     taken[text] = token
             for model, touched in panes.items():
-                await self._evaluators[model].mark(touched)
+                await self._evaluators[model].mark(touched, source)
             await self._store.clean(source, taken)

@@ -12,16 +12,21 @@ from dataclasses import replace
 from inferwatch.events.alert import Alert
 from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
-from pipeline.assemble import assemble, pane_texts
+from pipeline.assemble import assemble
 from pipeline.judging import ModelJudge, turn
 from pipeline.models import ModelPlan
 from pipeline.published import Published
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.windows.pane import Pane, PaneKey
 from pipeline.windows.result import WindowKey, relabelled
+from pipeline.windows.rollup import Rollups
+from pipeline.windows.run_shelf import RunShelf
 from pipeline.windows.watermark import NEVER
 
 END_OF_TIME = 2**62
+RUNS_BYTES = 64 * 1024 * 1024
+"""Memory that the runs of a model's panes may take."""
+
 REVISE_SHARE_OF_AGE = 0.1
 """Labels revise a window once its age has grown by so much: what is written is its last revision,
 and a correction in between tells little."""
@@ -66,6 +71,8 @@ class ModelReplay:
         self._labelled: set[WindowKey] = set()
         self._all_late: set[WindowKey] = set()
         self._starts: dict[int, set[str]] = {}
+        self._longest = max(spec.size for spec in plan.grid.specs)
+        self._shelf = RunShelf(lambda: RUNS_BYTES)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -122,7 +129,7 @@ class ModelReplay:
         self._changed = set()
         self.final_until = until
         for key in sorted(ready, key=turn):
-            result = assemble(self.plan, key, self._panes_of, self._references)
+            result = assemble(self.plan, key, self._parts(key), self._references)
             if result is not None:
                 self._take(key, result, until + self.plan.lateness)
 
@@ -156,6 +163,8 @@ class ModelReplay:
         for key in sorted((key for key in self._labelled if key.span.end < before), key=turn):
             self._relabel(key, self.final_until)
         self._published.forget(before)
+        self._shelf.forget(before - self._longest)
+        self._shelf.trim()
         for key in [key for key in self._results if key.span.end < before]:
             del self._results[key]
             del self._revised_at[key]
@@ -166,13 +175,24 @@ class ModelReplay:
         found = set()
         for pane in panes:
             self._starts.setdefault(pane.start, set()).add(pane.text())
+            self._rollups(pane.version, pane.segment).changed(pane.start)
             for span in self.plan.grid.spans_of(pane.start):
                 found.add(WindowKey(span, pane.version, pane.segment))
         return found
 
-    def _panes_of(self, text: str) -> tuple[Pane, ...]:
-        pane = self._panes.get(text)
-        return () if pane is None else (pane,)
+    def _rollups(self, version: str, segment: str) -> Rollups:
+        pane = self.plan.grid.pane
+        return Rollups(self.plan.counting, pane, self._shelf, (version, segment), keeps_panes=False)
+
+    def _parts(self, key: WindowKey) -> list[Pane]:
+        """The panes of a window, or runs of them."""
+        model, version, segment = self.plan.name, key.version, key.segment
+
+        def panes_at(start: int) -> tuple[Pane, ...]:
+            pane = self._panes.get(PaneKey(model, version, segment, start).text())
+            return () if pane is None else (pane,)
+
+        return self._rollups(version, segment).parts(key.span, panes_at)
 
     def _take(self, key: WindowKey, result: WindowResult, at: int) -> None:
         if key in self._all_late:
@@ -210,6 +230,4 @@ class ModelReplay:
         return self._revise(key, self._with_quality(key, known), at) or known
 
     def _with_quality(self, key: WindowKey, known: WindowResult) -> WindowResult:
-        found = (self._panes.get(text) for text in pane_texts(self.plan, key))
-        panes = [pane for pane in found if pane is not None]
-        return relabelled(known, panes, self.plan.counting)
+        return relabelled(known, self._parts(key), self.plan.counting)

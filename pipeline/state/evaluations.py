@@ -62,6 +62,11 @@ class EvaluationStore:
             _, state, pending, outbox = await pipe.execute()
         return state, [window.decode() for window in pending], outbox
 
+    async def holds(self, model: str, generation: str) -> bool:
+        """Whether nobody else has claimed the model or written since this generation."""
+        held: Any = await self._redis.hget(self._keys.model(model, "head"), "generation")
+        return held is not None and str(held, "utf-8") == generation
+
     async def add_pending(self, model: str, generation: str, windows: Sequence[str]) -> bool:
         """Windows that are to be worked out; written before their marks are cleaned away.
 

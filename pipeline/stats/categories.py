@@ -134,6 +134,11 @@ class CategoryCounter:
         """All rows counted."""
         return sum(self.counts().values()) + self._other
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return 400 + 120 * len(self._counts)
+
     def snapshot(self) -> list[Any]:
         """`[names, counts, other]`, names in order so that equal counts give equal bytes."""
         counts = sorted(self.counts().items())

@@ -123,6 +123,11 @@ class ClassificationCounter:
         for name, auc in other._auc.items():
             self._auc.setdefault(name, RocAuc()).merge(auc)
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return 5_000 + self._delay.nbytes + sum(auc.nbytes for auc in self._auc.values())
+
     def snapshot(self) -> list[Any]:
         """Plain values."""
         return [

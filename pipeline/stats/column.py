@@ -194,6 +194,15 @@ class ColumnCounter:
         """Numbers that are NaN or infinite."""
         return self._numbers.non_finite
 
+    def narrow(self) -> None:
+        """Take less memory; it must only be read from now on."""
+        self._numbers.narrow()
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return 300 + self._numbers.nbytes + self._categories.nbytes
+
     def _is_numeric(self) -> bool:
         if self._kind is not None:
             return self._kind == "numeric"

@@ -92,6 +92,11 @@ class LatencyCounter:
         self._tokens.merge(other._tokens)
         self._reporting += other._reporting
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return 1_000 + self._histogram.nbytes + self._ttft.nbytes
+
     def snapshot(self) -> list[Any]:
         """Plain values."""
         self._fold()

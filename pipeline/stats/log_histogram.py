@@ -125,6 +125,11 @@ class LogHistogram:
         counts = self._counts.arrays()[1]
         return int(counts.max()) if len(counts) else 0
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return self._counts.nbytes
+
     def snapshot(self) -> list[int | bytes]:
         """Plain values; see `SparseCounts.snapshot`."""
         return self._counts.snapshot()

@@ -51,7 +51,7 @@ class NumberCounter:
     def __init__(self, reference: NumericReference | None) -> None:
         """Count against the cells of this reference, or without one."""
         self._cells = None if reference is None else cells_of(reference)
-        self._cell_counts = np.zeros(
+        self._cell_counts: NDArray[Any] = np.zeros(
             0 if self._cells is None else len(self._cells.reference), np.int64
         )
         self._moments = Moments()
@@ -189,7 +189,19 @@ class NumberCounter:
     def cell_counts(self) -> Ints:
         """Finite values a cell; empty without a reference."""
         self._fold()
-        return self._cell_counts
+        return self._cell_counts.astype(np.int64, copy=False)
+
+    def narrow(self) -> None:
+        """Take less memory; it must only be read from now on."""
+        self._fold()
+        largest = int(self._cell_counts.max(initial=0))
+        if largest < 2**32:
+            self._cell_counts = self._cell_counts.astype(np.min_scalar_type(largest))
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return 800 + self._cell_counts.nbytes + self._below.nbytes + self._above.nbytes
 
     @property
     def below(self) -> int:
@@ -275,7 +287,7 @@ class NumberCounter:
 
     def _inside(self) -> Ints:
         """Counts a cell without what is out of range: all of that fell beyond the last edges."""
-        inside = self._cell_counts.copy()
+        inside = self._cell_counts.astype(np.int64)
         if self._cells is None:
             return inside
         inside[0] -= self._below.total()

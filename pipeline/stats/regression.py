@@ -85,6 +85,11 @@ class RegressionCounter:
         self._percent_count += other._percent_count
         self._delay.merge(other._delay)
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return 2_000 + self._delay.nbytes
+
     def snapshot(self) -> list[Any]:
         """Plain values."""
         return [

@@ -93,6 +93,11 @@ class RocAuc:
         won = int((counts * (lower + not_above)).sum())
         return won / (2 * positives * negatives)
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return 100 + self._positive.nbytes + self._negative.nbytes
+
     def snapshot(self) -> list[Any]:
         """Plain values."""
         return [self._fine, self._positive.snapshot(), self._negative.snapshot()]

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.stats.packing import Ints, pack_ints, unpack_ints
 
 _COMPACT_AT = 32
+_DENSE = 4
 _NOTHING: Ints = np.zeros(0, np.int64)
 
 
@@ -69,15 +70,28 @@ class SparseCounts:
         """The sum of all counts."""
         return self._total
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes, once it is put together."""
+        return 300 + sum(part.nbytes for part in self.arrays())
+
     def _put_together(self) -> None:
         keys = np.concatenate([part[0] for part in self._parts])
         counts = np.concatenate([part[1] for part in self._parts])
-        order = np.argsort(keys, kind="stable")
-        keys, counts = keys[order], counts[order]
-        starts = np.flatnonzero(np.diff(keys, prepend=keys[0] - 1))
-        sums = np.add.reduceat(counts, starts)
-        here = sums != 0
-        self._parts = [(keys[starts][here], sums[here])] if here.any() else []
+        low, high = int(keys.min()), int(keys.max())
+        if high - low < _DENSE * len(keys):
+            # Keys lie close: no need to sort them. Doubles hold such sums exactly.
+            dense = np.bincount(keys - low, weights=counts)
+            places = np.flatnonzero(dense)
+            keys, sums = places + low, dense[places].astype(np.int64)
+        else:
+            order = np.argsort(keys, kind="stable")
+            keys, counts = keys[order], counts[order]
+            starts = np.flatnonzero(np.diff(keys, prepend=keys[0] - 1))
+            sums = np.add.reduceat(counts, starts)
+            here = sums != 0
+            keys, sums = keys[starts][here], sums[here]
+        self._parts = [(keys, sums)] if len(keys) else []
         self._compact = True
 
     def snapshot(self) -> list[int | bytes]:

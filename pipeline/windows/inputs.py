@@ -105,6 +105,20 @@ class InputCounts:
             return "numeric", known, self.rules.max_categories, frozenset()
         return "categorical", known, self.rules.max_categories, self.rules.named
 
+    def narrow(self) -> None:
+        """Take less memory; it must only be read from now on."""
+        for column in self._columns():
+            column.narrow()
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return sum(column.nbytes for column in self._columns())
+
+    def _columns(self) -> list[ColumnCounter]:
+        columns = [*self.features.values(), *self.scores.values()]
+        return columns if self.prediction is None else [*columns, self.prediction]
+
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
         return [

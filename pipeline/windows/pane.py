@@ -21,6 +21,9 @@ from pipeline.windows.names import join_names, split_names
 NO_REFERENCE = ""
 """Stands for the fingerprint where rows are counted without a reference."""
 
+PART_BYTES = 8_000
+"""Memory of what a pane counts of resources or confidence."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class PaneKey:
@@ -103,6 +106,18 @@ class Counts:
         """Whether it holds no prediction, latency, resource or label."""
         return not (self.rows or self.latency or self.resources or self.quality)
 
+    def narrow(self) -> None:
+        """Take less memory; it must only be read from now on."""
+        for inputs in self.inputs.values():
+            inputs.narrow()
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes; resources and confidence at what is usual."""
+        parts = [*self.inputs.values(), self.latency, self.quality]
+        beside = sum(part is not None for part in (self.resources, self.confidence)) * PART_BYTES
+        return 500 + beside + sum(part.nbytes for part in parts if part is not None)
+
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
         return [
@@ -117,6 +132,12 @@ class Counts:
             None if self.quality is None else self.quality.snapshot(),
             None if self.confidence is None else self.confidence.snapshot(),
         ]
+
+    @staticmethod
+    def references_of(plain: list[Any]) -> set[str]:
+        """The fingerprints that stored counts were counted against."""
+        inputs: dict[str, Any] = plain[5]
+        return inputs.keys() - {NO_REFERENCE}
 
     @classmethod
     def restore(
@@ -172,6 +193,16 @@ class Pane:
         """Add what a window that ends at `end` takes of this pane."""
         for counts in self.taken_by(end):
             window.merge(counts)
+
+    def narrow(self) -> None:
+        """Take less memory; it must only be read from now on."""
+        for counts in self.counts.values():
+            counts.narrow()
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return 300 + sum(counts.nbytes for counts in self.counts.values())
 
     def snapshot(self) -> dict[int, list[Any]]:
         """Plain values, for storage."""

@@ -107,6 +107,9 @@ class MemoryEvaluationStore:
         self._models[model] = (generation, state, pending, outbox)
         return state, list(pending), list(outbox)
 
+    async def holds(self, model, generation):
+        return self._models.get(model, ("",))[0] == generation
+
     async def add_pending(self, model, generation, windows):
         held = self._models.get(model)
         if held is None or held[0] != generation:

@@ -34,6 +34,8 @@ async def test_who_lost_the_model_can_neither_write_nor_add(store):
     await store.claim("m", "new")
     assert not await write(store, "old", "older", state=b"wrong", alerts=[b"wrong"])
     assert not await store.add_pending("m", "old", ["w1"])
+    assert not await store.holds("m", "old")
+    assert await store.holds("m", "new")
     assert await store.claim("m", "next") == (None, [], [])
 
 
@@ -51,6 +53,7 @@ async def test_after_a_flush_nothing_is_written_on_what_is_gone(store, client, k
     await client.delete(keys.model("m", "head"))
     assert not await write(store, "g1", "g2")
     assert not await store.add_pending("m", "g1", ["w"])
+    assert not await store.holds("m", "g1")
 
 
 async def test_an_alert_that_is_sent_leaves_the_outbox(store):

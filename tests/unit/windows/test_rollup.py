@@ -11,6 +11,7 @@ from pipeline.windows.counting import CountingRules
 from pipeline.windows.grid import Span
 from pipeline.windows.pane import Counts, Pane
 from pipeline.windows.rollup import RUN_PANES, Rollups
+from pipeline.windows.run_shelf import RunShelf
 from pipeline.windows.watermark import NEVER
 
 MINUTE = 60_000
@@ -59,7 +60,7 @@ def shown(counts: Counts) -> tuple:
 def test_any_window_equals_its_panes_merged_one_by_one(seed: int) -> None:
     rng = random.Random(seed)
     stored = panes(300)
-    rollups = Rollups(RULES, MINUTE)
+    rollups = Rollups(RULES, MINUTE, RunShelf(lambda: 10**9))
     for _ in range(12):
         start, size = rng.randrange(-30, 280), rng.choice([1, 5, 59, 60, 61, 180, 250])
         span = Span((start + size) * MINUTE, size * MINUTE, "")
@@ -73,14 +74,14 @@ def test_any_window_equals_its_panes_merged_one_by_one(seed: int) -> None:
 
 def test_a_changed_pane_shows_and_a_forgotten_run_is_asked_for_again() -> None:
     stored = panes(120)
-    rollups = Rollups(RULES, MINUTE)
+    rollups = Rollups(RULES, MINUTE, RunShelf(lambda: 10**9))
     span = Span(120 * MINUTE, 120 * MINUTE, "2h")
     before = merged(rollups.parts(span, lambda at: stored.get(at, ())), span.end).rows
     stored[61 * MINUTE] = panes(1)[0]
     rollups.changed(61 * MINUTE)
-    assert list(rollups.unknown(span)) == list(range(60 * MINUTE, 120 * MINUTE, MINUTE))
+    assert list(rollups.unknown(span)) == [61 * MINUTE]
     more = sum(counts.rows for pane in stored[61 * MINUTE] for counts in pane.taken_by(span.end))
     after = merged(rollups.parts(span, lambda at: stored.get(at, ())), span.end).rows
     assert after == before + more
-    rollups.forget(60 * MINUTE)
-    assert len(list(rollups.unknown(span))) == RUN_PANES
+    rollups.shelf.forget(60 * MINUTE)
+    assert len(list(rollups.unknown(span))) == max(RUN_PANES)
