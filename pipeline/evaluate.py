@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 REVISE_EVERY_MS = 5_000
 REVISE_SHARE_OF_AGE = 0.01
 MAX_WINDOWS_A_ROUND = 200
+MARKED_KNOWN = 50_000
+"""Panes of which it is remembered that all windows which hold them were marked."""
 
 
 class EvaluationLostError(InferwatchError):
@@ -102,6 +104,7 @@ class ModelEvaluator:
             log.warning("%s: %s", plan.name, warning)
         self._longest = max(spec.size for spec in plan.grid.specs)
         self._pending: set[WindowKey] = set()
+        self._marked: set[PaneKey] = set()
         self._generation = ""
         self._watermark = NEVER
         self._whole_from = whole_from
@@ -126,14 +129,17 @@ class ModelEvaluator:
 
     async def mark(self, panes: Sequence[PaneKey], source: SourcePartition) -> None:
         """Panes of a partition changed: the windows that hold them are to be worked out."""
+        touched = set()
         for pane in panes:
             self._panes.changed(pane, source)
-        touched = {
-            WindowKey(span, pane.version, pane.segment)
-            for pane in panes
-            for span in self._plan.grid.spans_of(pane.start)
-        }
+            # What is not final yet waits to be worked out since the pane was first marked.
+            until = self._watermark if pane in self._marked else None
+            for span in self._plan.grid.spans_of(pane.start, until):
+                touched.add(WindowKey(span, pane.version, pane.segment))
         await self._add_pending(touched)
+        if len(self._marked) > MARKED_KNOWN:
+            self._marked.clear()
+        self._marked.update(panes)
 
     async def overheard(self, result: WindowResult, at: int) -> None:
         """Another worker published a window of this model: look whether it is right."""

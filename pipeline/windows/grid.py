@@ -57,11 +57,17 @@ class Grid:
         """The window that is judged most often: the shortest, the first where two are equal."""
         return min(self.specs, key=lambda spec: spec.size)
 
-    def spans_of(self, pane_start: int) -> Iterator[Span]:
-        """Every window that holds the pane, window by window, by start."""
+    def spans_of(self, pane_start: int, until: int | None = None) -> Iterator[Span]:
+        """Every window that holds the pane (and ends up to then), window by window, by start.
+
+        >>> grid = Grid((WindowSpec("2m/1m", 120_000, 60_000),))
+        >>> [s.end for s in grid.spans_of(60_000, until=120_000)]
+        [120000]
+        """
         for spec in self.specs:
             start = ((pane_start - spec.size) // spec.slide + 1) * spec.slide
-            while start <= pane_start:
+            last = pane_start if until is None else min(pane_start, until - spec.size)
+            while start <= last:
                 yield Span(start + spec.size, spec.size, spec.text)
                 start += spec.slide
 
