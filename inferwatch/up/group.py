@@ -183,9 +183,7 @@ def _named(options: list[str]) -> str:
     """What its user tells other commands, so that they reach the same system."""
     if not options:
         return "the defaults; other commands need none either"
-    return (
-        f"{Path(options[-1]).absolute()} (other commands reach this system with -c and this file)"
-    )
+    return f"{Path(options[-1]).absolute()} (other commands take it with -c)"
 
 
 def _check_free(listen: str) -> None:
