@@ -18,6 +18,8 @@ from inferwatch.events.kinds import ARROW_STREAM
 from inferwatch.redrive.ledger import LedgerWriter, read_ledger
 from inferwatch.redrive.plan import Plan
 from inferwatch.redrive.post import Post
+from inferwatch.redrive.resend import MARKER
+from inferwatch.redrive.run import redrive
 from inferwatch.settings import load
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180), pytest.mark.usefixtures("quiet")]
@@ -171,6 +173,36 @@ def test_a_run_that_was_broken_off_is_finished_under_the_numbers_that_it_had(rig
     with LiveResults(rig.settings) as live:
         eventually(lambda: assert_equal(counts(live), (9, 2, 0)), 40)
     assert rig.stop(worker) == 0
+
+
+def test_of_two_who_ask_at_once_the_first_in_the_log_sends(rig, send):
+    reject_some(rig, send)
+    contested = letters(rig)[0]["id"]
+    post = Post(rig.settings)
+    rival = Plan("redrive-rival", (contested,))
+    names = iter(f"redrive-{n}" for n in range(10))
+
+    def named():
+        name = next(names)
+        if name == "redrive-0":  # our first plan is not announced yet
+            LedgerWriter(rig.settings, post).announce(rival)
+        return name
+
+    outcome = redrive(
+        rig.settings,
+        lambda letter: True,
+        new_origin=named,
+        dry_run=False,
+        progress=lambda total: lambda more: None,
+    )
+    post.close()
+    assert (outcome.chosen, outcome.sent, outcome.before) == (3, 2, 1)
+    ledger = read_ledger(rig.settings)
+    # What was planned with the rival's letter was taken back, and planned again without it.
+    assert [plan.origin for plan in ledger.plans] == ["redrive-rival", "redrive-2", "redrive-3"]
+    assert ledger.unfinished == [rival]
+    marked = [dict(r.headers)["redriven"].decode() for r in log(rig) if MARKER in dict(r.headers)]
+    assert len(marked) == 2 and contested not in marked
 
 
 def test_what_is_rejected_again_is_a_new_dead_letter(rig, send):
