@@ -22,6 +22,7 @@ from inferwatch import topics
 from inferwatch.errors import InferwatchError
 from inferwatch.settings import Settings
 from inferwatch.settings.services import BrokerSettings
+from inferwatch.tasks import end_tasks
 from inferwatch.topics import consumer_group
 from pipeline.decode import RawRecord
 from pipeline.engine import KINDS, Engine
@@ -162,9 +163,7 @@ async def _until(
     ends: list[asyncio.Future[Any]] = [stopped, crashed, engine.failure, reconcile]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     gave_up = crashed.done()
-    for task in (stopped, crashed, reconcile):
-        task.cancel()
-    outcomes = await asyncio.gather(stopped, crashed, reconcile, return_exceptions=True)
+    outcomes = await end_tasks([stopped, crashed, reconcile])
     if engine.failure.done():
         raise engine.failure.result()
     for outcome in outcomes:

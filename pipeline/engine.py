@@ -26,6 +26,7 @@ from inferwatch.events.kinds import Kind
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
+from inferwatch.tasks import end_tasks
 from pipeline.commit import PartitionOwner, Surroundings, Work
 from pipeline.decode import Decoder, RawRecord
 from pipeline.epoch import EpochGate, LogSpan
@@ -158,9 +159,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Give everything up; what was not written is counted by the next owner."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await end_tasks(self._loops)
         await self._owners.assign(())
         await asyncio.to_thread(self._log_ends.close)
         await asyncio.to_thread(self._windows.close)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+from inferwatch.tasks import end_tasks
 from pipeline.commit import PartitionOwner, Refused
 from pipeline.decode import RawRecord
 from pipeline.log import LogEnds
@@ -96,9 +97,7 @@ class Owners:
 
     async def _close(self, source: SourcePartition) -> None:
         self._owners.pop(source).close()
-        task = self._tasks.pop(source)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([self._tasks.pop(source)])
         log.info("%s: given up", source)
 
 

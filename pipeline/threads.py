@@ -24,6 +24,18 @@ async def in_threads(items: Generator[T, None, None]) -> AsyncGenerator[T, None]
                 return
             yield item
     finally:
-        if reading is not None:
-            await asyncio.wait([reading])
-        await asyncio.to_thread(items.close)
+        closing = asyncio.ensure_future(_close(items, reading))
+        cancelled = False
+        while not closing.done():
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
+
+
+async def _close(items: Generator[T, None, None], reading: asyncio.Future[T | None] | None) -> None:
+    if reading is not None:
+        await asyncio.wait([reading])
+    await asyncio.to_thread(items.close)

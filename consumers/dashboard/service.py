@@ -25,6 +25,7 @@ from consumers.dashboard.store import Store
 from consumers.dashboard.stream import Stream
 from consumers.metrics import CONTENT_TYPE, render
 from inferwatch.errors import UsageError
+from inferwatch.tasks import end_tasks
 from inferwatch.topics import ALERTS, WINDOWS
 
 log = logging.getLogger(__name__)
@@ -129,8 +130,7 @@ async def serve(redis: Redis, options: Options) -> None:
         log.info("dashboard at %s", _address(runner))
         await _until_told_to_end(folding)
     finally:
-        folding.cancel()
-        await asyncio.gather(folding, return_exceptions=True)
+        await end_tasks([folding])
         folder.close()
         await runner.cleanup()
         await redis.aclose()

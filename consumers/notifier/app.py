@@ -37,6 +37,7 @@ from inferwatch.errors import ServiceUnreachableError, StateFormatError, UsageEr
 from inferwatch.settings import Settings
 from inferwatch.settings.notify import NotifySettings
 from inferwatch.store import connect_async, reach_redis
+from inferwatch.tasks import end_tasks
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -106,9 +107,7 @@ class Notifier:
             await self._sender.settle(LAST_SENDS_S)
             await self._journal.settle(LAST_ENTRIES_S)
         finally:
-            stopping.cancel()
-            for task in (*loops, journal):
-                task.cancel()
+            await end_tasks([stopping, *loops, journal])
             await asyncio.to_thread(self._topic.close)
             await apart(self._journal_topic.close)
             await close_channels(self._channels)

@@ -29,6 +29,7 @@ from consumers.notifier.stages.silence import Silencer
 from consumers.notifier.store.interface import Claim, Store
 from inferwatch.errors import StateFormatError
 from inferwatch.settings.notify import NotifySettings
+from inferwatch.tasks import end_tasks
 
 _log = logging.getLogger(__name__)
 
@@ -123,9 +124,7 @@ class Sender:
         """Wait until nothing is on its way; what takes longer is left to the next notifier."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end_tasks(late)
 
     @property
     def busy(self) -> bool:

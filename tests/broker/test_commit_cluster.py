@@ -25,6 +25,7 @@ def rig(tmp_path, real_kafka, redis_cluster, prefix):
     rig.close()
 
 
+@pytest.mark.soak
 def test_workers_on_a_cluster_count_every_event_once_through_a_kill(rig, redis_cluster, prefix):
     feed = FaultFeed(rig.settings, seed=21)
     feed.send(40)
