@@ -144,4 +144,4 @@ def test_a_reference_is_learned_measured_against_and_promoted(start, redis_serve
         rig.settled(feed, live, 20)
         assert len(published_references(rig.settings).published()) == 3, "nothing is learned again"
     assert stored(rig.settings, redis_server) == [{}] * PARTITIONS
-    assert rig.stop(driver, within_s=30) == 0
+    assert rig.stop(driver) == 0
