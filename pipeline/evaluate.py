@@ -127,6 +127,11 @@ class ModelEvaluator:
             self._restore(unpack(state, f"the evaluation of {self._plan.name}"))
         await self._send_outbox()
 
+    @property
+    def generation(self) -> str:
+        """What Redis holds as long as nobody else claims the model."""
+        return self._generation
+
     async def mark(self, panes: Sequence[PaneKey], source: SourcePartition) -> None:
         """Panes of a partition changed: the windows that hold them are to be worked out."""
         touched = set()

@@ -147,6 +147,8 @@ class Evaluators:
     async def _take_marks(self) -> None:
         """Turn the dirty marks of all partitions into windows to work out, then clean them."""
         found = await self._store.marks(self._sources)
+        taken_from: dict[SourcePartition, dict[str, str]] = {}
+        marked: set[str] = set()
         for source, marks in zip(self._sources, found, strict=True):
             panes: dict[str, list[PaneKey]] = {}
             taken: dict[str, str] = {}
@@ -157,4 +159,24 @@ class Evaluators:
                     taken[text] = token
             for model, touched in panes.items():
                 await self._evaluators[model].mark(touched, source)
+            marked.update(panes)
+            taken_from[source] = taken
+        await self._check_claims(sorted(marked))
+        for source, taken in taken_from.items():
             await self._store.clean(source, taken)
+
+    async def _check_claims(self, models: Sequence[str]) -> None:
+        """Marks are cleaned only by who holds their models still.
+
+        A window that waits here already was not written again: where Redis has gone back since, it
+        does not wait there, and the mark is all that is left of it.
+
+        Raises:
+            EvaluationLostError: one of them is held by another, or Redis went back.
+        """
+        if not models:
+            return
+        held = await self._evaluations.generations(models)
+        for model, generation in zip(models, held, strict=True):
+            if generation != self._evaluators[model].generation:
+                raise EvaluationLostError(f"another worker evaluates {model} now")

@@ -67,6 +67,14 @@ class EvaluationStore:
         held: Any = await self._redis.hget(self._keys.model(model, "head"), "generation")
         return held is not None and str(held, "utf-8") == generation
 
+    async def generations(self, models: Sequence[str]) -> list[str | None]:
+        """What Redis holds as the generation of each model's evaluation."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for model in models:
+                pipe.hget(self._keys.model(model, "head"), "generation")
+            held = await pipe.execute()
+        return [None if one is None else str(one, "utf-8") for one in held]
+
     async def add_pending(self, model: str, generation: str, windows: Sequence[str]) -> bool:
         """Windows that are to be worked out; written before their marks are cleaned away.
 

@@ -110,6 +110,9 @@ class MemoryEvaluationStore:
     async def holds(self, model, generation):
         return self._models.get(model, ("",))[0] == generation
 
+    async def generations(self, models):
+        return [self._models.get(model, (None,))[0] for model in models]
+
     async def add_pending(self, model, generation, windows):
         held = self._models.get(model)
         if held is None or held[0] != generation:

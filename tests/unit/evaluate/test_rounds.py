@@ -1,5 +1,6 @@
 """Rounds of evaluation: when a window is published, at which revision, and by whom."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -147,6 +148,25 @@ async def test_who_evaluated_before_is_refused_and_takes_no_mark_away():
     await new.rounds()
     assert rig.topic.published(0) == [(0, 2)]
     assert [by for _, _, by in rig.topic.windows] == ["new"]
+
+
+async def test_a_mark_is_kept_where_redis_went_back_to_before_its_window_waited():
+    rig = EvaluationRig()
+    worker = rig.worker()
+    await rig.parts[0].rows(1_000)
+    await worker.rounds()
+    before = deepcopy(rig.evaluations._models)
+    await rig.parts[0].rows(11_000)
+    await worker.rounds()
+    rig.evaluations._models = before
+    # The window waits here already, but no longer in Redis.
+    await rig.parts[0].rows(12_000)
+    with pytest.raises(EvaluationLostError):
+        await worker.rounds()
+    await worker.fresh()
+    await rig.parts[0].rows(20_000)
+    await worker.rounds()
+    assert rig.topic.published(10_000) == [(0, 2)]
 
 
 async def test_a_late_result_of_a_zombie_stands_for_one_round():
