@@ -109,9 +109,9 @@ def test_ctrl_c_at_any_moment_leaves_nothing_behind(tmp_path, after_s):
     assert not processes_of(out)
 
 
-def test_a_part_that_fails_fails_the_demo_and_says_which(tmp_path):
+def test_a_part_that_fails_fails_the_demo_and_says_which(tmp_path, unused_tcp_port):
     out = tmp_path / "out"
-    demo = start(out)
+    demo = start(out, "--port", str(unused_tcp_port))
 
     def dashboard():
         return next((pid for pid, argv in processes_of(out) if " dashboard " in argv), None)
