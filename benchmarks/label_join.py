@@ -189,7 +189,7 @@ def owner_of(settings: Settings, redis: Redis, keys: Keys, kept: KeptStore) -> P
         notify=nothing,
         now_ms=lambda: BEGAN,
     )
-    work = LabelWork(settings, kept, PaneExpiry(settings, dict), counted, epoch)
+    work = LabelWork(settings, around.references, kept, PaneExpiry(settings, dict), counted, epoch)
     decoder = Decoder(Kind.LABEL, settings.limits, clock=lambda: 0)
     return PartitionOwner(SourcePartition("inference.labels", 0), decoder, work, around)
 

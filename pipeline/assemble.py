@@ -14,7 +14,7 @@ from pipeline.windows.result import WindowKey, window_result
 def merged(plan: ModelPlan, key: WindowKey, panes: Iterable[Pane]) -> Counts:
     """All that a window takes of its panes; to be read only, for it may be a pane's own."""
     parts = [counts for pane in panes for counts in pane.taken_by(key.span.end)]
-    if len(parts) == 1:
+    if len(parts) == 1 and parts[0].rules.digest == plan.counting.digest:
         return parts[0]
     whole = Counts(plan.counting)
     for counts in parts:
@@ -23,11 +23,24 @@ def merged(plan: ModelPlan, key: WindowKey, panes: Iterable[Pane]) -> Counts:
 
 
 def assemble(
-    plan: ModelPlan, key: WindowKey, panes: Iterable[Pane], references: ReferenceCatalog
+    plan: ModelPlan,
+    key: WindowKey,
+    panes: Iterable[Pane],
+    references: ReferenceCatalog,
+    *,
+    even_empty: bool = False,
 ) -> WindowResult | None:
-    """The result of a window of these panes (or runs of them); None where they hold nothing."""
+    """The result of a window of these panes (or runs of them); None where they hold nothing.
+
+    Args:
+        plan: of the model.
+        key: which window.
+        panes: what makes it: of all partitions, and of other names where they are told together.
+        references: all that are known.
+        even_empty: a result was told whose rows may be in `__other__` now: that is told too.
+    """
     counts = merged(plan, key, panes)
-    if counts.empty:
+    if counts.empty and not even_empty:
         return None
     reference = references.in_force(plan.name, key.version, key.span.start)
     return window_result(

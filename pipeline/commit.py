@@ -32,6 +32,7 @@ from typing import Protocol
 from inferwatch.events.deadletter import DeadLetter
 from pipeline.decode import Decoded, Decoder, RawRecord
 from pipeline.labels.kept import KeptRows
+from pipeline.limits import Moves
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.reference.learning import Part
@@ -53,11 +54,10 @@ CHECK_EVERY_S = 1.0
 
 
 @dataclass(slots=True)
-class Changes:
+class Changes(Moves):
     """What one fold changed and step 6 writes.
 
     Attributes:
-        dirty: text keys of the panes that changed.
         kept: predictions that labels may find.
         labels: ids whose label record changed.
         looked_up: the epoch for which all open labels were looked up once more.
@@ -65,7 +65,6 @@ class Changes:
         sampled: parts that changed of the rows that references are learned from.
     """
 
-    dirty: set[str] = field(default_factory=set)
     kept: list[KeptRows] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     looked_up: str = ""
@@ -341,6 +340,7 @@ class PartitionOwner:
         gone: tuple[list[str], list[str]],
     ) -> Step:
         panes, labels = state.panes, state.labels
+        stored = changes.dirty | changes.listed
         samples, samples_gone = packed_parts(state.samples, changes.sampled)
         return Step(
             expected=self._generation,
@@ -348,7 +348,7 @@ class PartitionOwner:
             offset=state.offset,
             head=pack(state.head()),
             kept_in=changes.kept_in,
-            panes={key: pack(panes[key].snapshot()) for key in changes.dirty if key in panes},
+            panes={key: pack(panes[key].snapshot()) for key in stored if key in panes},
             labels={
                 identity: pack_small(labels[identity].snapshot())
                 for identity in changes.labels
@@ -356,7 +356,7 @@ class PartitionOwner:
             },
             samples=samples,
             dirty=dict.fromkeys(changes.dirty, generation),
-            panes_gone=gone[0],
+            panes_gone=[*gone[0], *changes.gone],
             labels_gone=gone[1],
             samples_gone=samples_gone,
         )

@@ -197,6 +197,7 @@ class Engine:
         if self._kinds[source.topic] is Kind.LABEL:
             return LabelWork(
                 self._settings,
+                self._references,
                 self._kept,
                 expiry,
                 partial(self._counted, topics.PREDICTIONS),

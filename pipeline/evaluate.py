@@ -22,6 +22,7 @@ from inferwatch.settings.types import split_address
 from pipeline.assemble import assemble
 from pipeline.judging import ModelJudge, parse_window, turn, window_text
 from pipeline.models import ModelPlan
+from pipeline.pooled import HeldPanes, Pooled
 from pipeline.progress import Progress
 from pipeline.published import Published
 from pipeline.reference.catalog import ReferenceCatalog
@@ -30,6 +31,7 @@ from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore, new_generation
 from pipeline.window_panes import RunRoom, WentBackError, WindowPanes
+from pipeline.windows.name_limit import OTHER
 from pipeline.windows.pane import PaneKey
 from pipeline.windows.result import WindowKey
 from pipeline.windows.watermark import NEVER
@@ -96,6 +98,7 @@ class ModelEvaluator:
         self._references = references
         prefix = settings.topics.prefix
         self._panes = WindowPanes(plan, references, partitions, prefix, room or RunRoom())
+        self._partitions = partitions
         self._evaluations = evaluations
         self._published = published
         self._outlets = outlets
@@ -111,6 +114,8 @@ class ModelEvaluator:
         self._closed = closed
         self._slowest = NEVER
         self._outbox: list[bytes] = []
+        self._pooled = Pooled(plan, settings, references, partitions)
+        self._pooled.saw(published)
 
     @property
     def watermark(self) -> int:
@@ -122,6 +127,7 @@ class ModelEvaluator:
         self._generation = new_generation()
         state, pending, outbox = await self._evaluations.claim(self._plan.name, self._generation)
         self._pending = {parse_window(text) for text in pending}
+        self._pooled.saw(self._pending)
         self._outbox = list(outbox)
         if state is not None:
             self._restore(unpack(state, f"the evaluation of {self._plan.name}"))
@@ -141,6 +147,9 @@ class ModelEvaluator:
             until = self._watermark if pane in self._marked else None
             for span in self._plan.grid.spans_of(pane.start, until):
                 touched.add(WindowKey(span, pane.version, pane.segment))
+            if pane.version == OTHER and self._pooled.is_crowded:
+                # Other names came: they may have displaced some that are published already.
+                touched.update(k for k in self._published if k.span.holds(pane.start))
         await self._add_pending(touched)
         if len(self._marked) > MARKED_KNOWN:
             self._marked.clear()
@@ -152,6 +161,7 @@ class ModelEvaluator:
 
     async def _add_pending(self, keys: Iterable[WindowKey]) -> None:
         new = set(keys) - self._pending
+        self._pooled.saw(new)
         texts = [window_text(key) for key in new]
         name = self._plan.name
         if texts and not await self._evaluations.add_pending(name, self._generation, texts):
@@ -162,8 +172,15 @@ class ModelEvaluator:
         """Work out what is ready; the number of windows that were looked at.
 
         Raises:
-            EvaluationLostError: another worker evaluates this model now.
+            EvaluationLostError: another worker evaluates this model now, or a partition holds less
+                than `progress` says: it is being rebuilt.
         """
+        try:
+            return await self._round(progress)
+        except WentBackError as error:
+            raise EvaluationLostError(str(error)) from error
+
+    async def _round(self, progress: Progress) -> int:
         settings = self._settings
         prefix = settings.topics.prefix
         reached = progress.watermark(
@@ -171,22 +188,34 @@ class ModelEvaluator:
         )
         self._watermark = max(self._watermark, reached)
         self._slowest = progress.slowest(self._plan.name, prefix)
-        due = (key for key in self._pending if self._is_ready(key, progress.now_ms))
-        ready = sorted(due, key=turn)[:MAX_WINDOWS_A_ROUND]
+        self._pooled.look(progress)
+        held = self._pooled.held(progress)
+        ready = self._due(progress)
+        if ready and self._pooled.is_crowded:
+            await self._add_pending(await self._pooled.beside(ready, self._published, held))
+            ready = self._due(progress)
         label_time = progress.label_time(prefix, settings.limits.idle)
         alerts: list[Alert] = []
         if any(key.span.end < self._published.forgotten_before for key in ready):
             self._published = await self._outlets.published()
         if ready:
-            results = await self._results(ready, progress)
+            results = await self._results(ready, progress, held)
             for key, result in zip(ready, results, strict=True):
                 if result is not None:
                     alerts += await self._publish(key, result, progress.now_ms, label_time)
+            if self._plan.name == OTHER:
+                taken_in = await self._pooled.taken_in(ready, held)
+                await self._partitions.mark(next(iter(progress.sources)), taken_in)
         alerts += await self._judge_quality(label_time, progress)
         if ready or alerts:
             await self._write(ready, alerts)
             await self._send_outbox()
         return len(ready)
+
+    def _due(self, progress: Progress) -> list[WindowKey]:
+        """The windows to work out now, in the order of judging."""
+        due = (key for key in self._pending if self._is_ready(key, progress.now_ms))
+        return sorted(due, key=turn)[:MAX_WINDOWS_A_ROUND]
 
     def _is_ready(self, key: WindowKey, now_ms: int) -> bool:
         if key.span.end > self._watermark:
@@ -198,22 +227,30 @@ class ModelEvaluator:
         return now_ms - known.at >= max(REVISE_EVERY_MS, REVISE_SHARE_OF_AGE * age)
 
     async def _results(
-        self, keys: Sequence[WindowKey], progress: Progress
+        self, keys: Sequence[WindowKey], progress: Progress, held: HeldPanes
     ) -> list[WindowResult | None]:
         """The results of windows as the panes of all partitions give them now.
 
         Raises:
-            EvaluationLostError: a partition holds less than `progress` says: it is being rebuilt.
+            EvaluationLostError: another worker evaluates this model now.
+            WentBackError: a partition holds less than `progress` says: it is being rebuilt.
         """
         if not await self._evaluations.holds(self._plan.name, self._generation):
             # Whoever evaluates it now takes the marks that tell which runs of panes are stale.
             raise EvaluationLostError(f"another worker evaluates {self._plan.name} now")
-        try:
+        crowded = self._pooled.is_crowded
+        if crowded:
+            found = await self._pooled.panes(keys, held)
+        else:
             found = await self._panes.of(keys, progress)
-        except WentBackError as error:
-            raise EvaluationLostError(str(error)) from error
         return [
-            assemble(self._plan, key, panes, self._references)
+            assemble(
+                self._plan,
+                key,
+                panes,
+                self._references,
+                even_empty=crowded and self._published.get(key) is not None,
+            )
             for key, panes in zip(keys, found, strict=True)
         ]
 
@@ -236,7 +273,8 @@ class ModelEvaluator:
         """Judge the quality of windows whose labels are in; read what a restart forgot."""
         alerts = self._judge.quality(label_time)
         while unread := self._judge.unread():
-            results = await self._results(unread, progress)
+            held = self._pooled.held(progress)
+            results = await self._results(unread, progress, held)
             for key, result in zip(unread, results, strict=True):
                 self._judge.reread(key, result)
             alerts += self._judge.quality(label_time)
@@ -260,6 +298,7 @@ class ModelEvaluator:
         self._outbox += packed
         closed = self.closed_until()
         self._published.forget(closed)
+        self._pooled.forget(closed)
         self._panes.forget(closed - self._longest)
 
     def _link(self, alert: Alert) -> str | None:

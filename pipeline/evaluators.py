@@ -14,6 +14,7 @@ from pipeline.state.evaluations import EvaluationStore
 from pipeline.state.keys import SourcePartition
 from pipeline.state.partitions import PartitionStore
 from pipeline.transport import RETRY_FIRST_S, RETRY_MOST_S, TRANSIENT
+from pipeline.windows.name_limit import OTHER
 from pipeline.windows.pane import PaneKey
 from pipeline.windows.watermark import NEVER
 from pipeline.windows_log import WindowsLog
@@ -106,12 +107,12 @@ class Evaluators:
     async def _round(self) -> None:
         self.progress = await read_progress(self._store, self._sources, self._now_ms())
         self.closed = await self._evaluations.closed()
-        mine = {model for model in self.progress.models if self._mine(model)}
+        mine = {model for model in (*self.progress.models, OTHER) if self._mine(model)}
         for model in self._evaluators.keys() - mine:
             del self._evaluators[model]
         if await self._epoch.changed(self.progress, self._span):
             self._evaluators.clear()
-        if not mine or not await self._epoch.open_to(self.progress):
+        if not self.progress.models or not mine or not await self._epoch.open_to(self.progress):
             return
         await self._open(sorted(mine - self._evaluators.keys()))
         await self._overhear()

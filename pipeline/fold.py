@@ -8,9 +8,8 @@ read again, by whomever, gives the same panes.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
@@ -29,10 +28,12 @@ from pipeline.decode import Chunk, Decoded
 from pipeline.decode.column_values import as_texts
 from pipeline.estimate.confidence import ConfidenceCounter, Confidences
 from pipeline.labels.kept import KeptRows, kept_rows
+from pipeline.limits import Moves, NameLimits, PaneLimiter, pool_of
 from pipeline.models import ModelPlan, ModelPlans
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.reference.learning import Learning
+from pipeline.row_groups import RowGroup, highs_before, row_groups
 from pipeline.stats import LatencyCounter, ResourceCounter
 from pipeline.windows.numbered import Numbered
 from pipeline.windows.pane import Counts, Pane, PaneKey
@@ -42,27 +43,16 @@ from pipeline.windows.watermark import NEVER
 
 
 @dataclass(slots=True)
-class FoldOutcome:
-    """What a fold changed.
+class FoldOutcome(Moves):
+    """What a fold changed: panes, and what it keeps.
 
     Attributes:
-        dirty: text keys of the panes that changed.
         kept: predictions that labels may find later.
         sampled: model and part of the samples that changed, of rows that references learn from.
     """
 
-    dirty: set[str] = field(default_factory=set)
     kept: list[KeptRows] = field(default_factory=list)
     sampled: set[tuple[str, int]] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Group:
-    """Rows of one batch that share a pane: positions into the chunk."""
-
-    key: PaneKey
-    closed_until: int
-    rows: Ints
 
 
 class Folder:
@@ -90,11 +80,12 @@ class Folder:
         self._plans = ModelPlans(settings)
         self._references = references
         self.learning = Learning(self._plans, references)
+        self._limiter = PaneLimiter(NameLimits(settings, self._plans, references), self._plans)
 
     def fold(self, state: PartitionState, decoded: Decoded, through: int) -> FoldOutcome:
         """Fold decoded records into the state; `through` is the last offset they include."""
         outcome = FoldOutcome()
-        highs = _highs_before(state, decoded.chunks)
+        highs = highs_before(state, decoded.chunks)
         self.fold_chunks(state, decoded.chunks, highs, outcome)
         for letter in decoded.rejected:
             count = state.totals.rejected.get(letter.reason, 0)
@@ -138,7 +129,6 @@ class Folder:
         for model_code, version_code in _pairs(rows):
             plan = self._plans.of(rows.models[model_code])
             version = rows.versions[version_code]
-            state.models.add(plan.name)
             mine = np.flatnonzero((rows.model == model_code) & (rows.version == version_code))
             fresh_mine = fresh[mine]
             if isinstance(rows, PredictionRows) and not fresh_mine.all():
@@ -154,7 +144,7 @@ class Folder:
             if isinstance(rows, PredictionRows):
                 outcome.sampled |= self.learning.take(state.samples, plan, rows, mine)
             sure = _confidences(rows, plan, mine)
-            for group in _groups(plan, version, rows.ts, mine, open_until):
+            for group in row_groups(plan, version, rows.ts, mine, open_until):
                 self._fold_group(state, chunk, plan, group, sure, outcome)
 
     def _fold_group(
@@ -162,12 +152,17 @@ class Folder:
         state: PartitionState,
         chunk: Chunk,
         plan: ModelPlan,
-        group: _Group,
+        group: RowGroup,
         sure: Confidences | None,
         outcome: FoldOutcome,
     ) -> None:
-        counts = self._counts(state, group.key, group.closed_until, outcome)
         rows = chunk.rows
+        if isinstance(rows, PredictionRows):
+            self._fold_predictions(state, chunk, plan, group, sure, outcome)
+            return
+        home = self._home(state, group.key, group.closed_until, outcome)
+        assert home is not None
+        counts = self._counts(state, home, group.closed_until, outcome)
         if isinstance(rows, LatencyRows):
             counts.latency = counts.latency or LatencyCounter()
             at = group.rows
@@ -177,37 +172,66 @@ class Folder:
         elif isinstance(rows, ResourceRows):
             counts.resources = counts.resources or ResourceCounter()
             counts.resources.update({name: m[group.rows] for name, m in rows.metrics.items()})
-        elif isinstance(rows, PredictionRows):
-            self._fold_predictions(state, chunk, plan, group, sure, outcome)
 
     def _fold_predictions(
         self,
         state: PartitionState,
         chunk: Chunk,
         plan: ModelPlan,
-        group: _Group,
+        group: RowGroup,
         sure: Confidences | None,
         outcome: FoldOutcome,
     ) -> None:
         rows = chunk.rows
         assert isinstance(rows, PredictionRows)
-        segments = segment_groups(rows, group.rows, plan.segments)
         joinable = _joinable(rows, group.rows, plan.settings.labels.sample)
-        for segment, positions in (("", group.rows), *segments):
-            key = PaneKey(group.key.model, group.key.version, segment, group.key.start)
-            counts = self._counts(state, key, group.closed_until, outcome)
+        homes = self._homes(state, rows, plan, group, outcome)
+        for home, positions in homes:
+            counts = self._counts(state, home, group.closed_until, outcome)
             counts.rows += len(positions)
+            if counts.rules.digest != plan.counting.digest:
+                # Told as `__other__`, by whose rules no more of it can be counted (Counts.merge).
+                continue
             counts.joinable += int(np.isin(positions, joinable, assume_unique=True).sum())
             if sure is not None:
                 counts.confidence = counts.confidence or ConfidenceCounter()
                 counts.confidence.update(sure.take(positions))
-            self._count_inputs(counts, chunk, plan, key, positions)
+            self._count_inputs(counts, chunk, plan, group.key, positions)
         if len(joinable):
+            segments = [(home.segment, positions) for home, positions in homes[1:]]
             outcome.kept.extend(kept_rows(chunk, joinable, group.key, group.closed_until, segments))
+
+    def _homes(
+        self,
+        state: PartitionState,
+        rows: PredictionRows,
+        plan: ModelPlan,
+        group: RowGroup,
+        outcome: FoldOutcome,
+    ) -> list[tuple[PaneKey, Ints]]:
+        """The panes that count rows of a group: of all of them first, then of each segment."""
+        key, until = group.key, group.closed_until
+        whole = self._home(state, key, until, outcome)
+        assert whole is not None
+        homes = [(whole, group.rows)]
+        if whole != key:
+            return homes
+        pooled: dict[PaneKey, list[Ints]] = {}
+        for segment, positions in segment_groups(rows, group.rows, plan.segments):
+            named = PaneKey(key.model, key.version, segment, key.start)
+            home = self._home(state, named, until, outcome)
+            assert home is not None
+            pooled.setdefault(home, []).append(positions)
+        # A name may have gone for one that came after it in this very batch.
+        for named in [named for named in pooled if named.text() in outcome.gone]:
+            pool = replace(named, segment=pool_of(named.segment))
+            pooled.setdefault(pool, []).extend(pooled.pop(named))
+        return homes + [(home, np.sort(np.concatenate(at))) for home, at in pooled.items()]
 
     def _count_inputs(
         self, counts: Counts, chunk: Chunk, plan: ModelPlan, key: PaneKey, positions: Ints
     ) -> None:
+        """Count features and outputs against the references in force for the pane `key`."""
         rows = chunk.rows
         assert isinstance(rows, PredictionRows)
         starts = [span.start for span in plan.grid.spans_of(key.start)]
@@ -270,7 +294,9 @@ class Folder:
         state.totals.lost += sum(change.values())
         for key, lost in change.items():
             if key and lost:
-                self._counts(state, PaneKey.parse(key), NEVER, outcome).lost += lost
+                home = self._home(state, PaneKey.parse(key), NEVER, outcome)
+                assert home is not None
+                self._counts(state, home, NEVER, outcome).lost += lost
 
     def _count_duplicates(
         self, state: PartitionState, plan: ModelPlan, version: str, ts: Ints, outcome: FoldOutcome
@@ -278,14 +304,28 @@ class Folder:
         state.totals.duplicates += len(ts)
         starts, numbers = np.unique(ts // plan.grid.pane * plan.grid.pane, return_counts=True)
         for start, number in zip(starts.tolist(), numbers.tolist(), strict=True):
-            key = PaneKey(plan.name, version, "", start)
-            self._counts(state, key, NEVER, outcome).duplicates += number
+            home = self._home(state, PaneKey(plan.name, version, "", start), NEVER, outcome)
+            assert home is not None
+            self._counts(state, home, NEVER, outcome).duplicates += number
+
+    def _home(
+        self, state: PartitionState, key: PaneKey, closed_until: int, outcome: FoldOutcome
+    ) -> PaneKey | None:
+        """Where rows of a pane are counted: there, or in `__other__` (pipeline/limits.py)."""
+        pane = state.panes.get(key.text())
+        if pane is None or closed_until not in pane.counts:
+            home = self._limiter.home(state.panes, key, closed_until, outcome)
+            if home is not None:
+                state.models.add(home.model)
+            return home
+        return key
 
     def _counts(
         self, state: PartitionState, key: PaneKey, closed_until: int, outcome: FoldOutcome
     ) -> Counts:
         text = key.text()
         outcome.dirty.add(text)
+        self._limiter.mark(key, outcome)
         if text not in state.panes:
             state.panes[text] = Pane(self._plans.of(key.model).counting)
         return state.panes[text].at(closed_until)
@@ -317,55 +357,3 @@ def _pairs(rows: EventRows) -> list[tuple[int, int]]:
         return [(0, 0)]
     codes = np.unique(rows.model.astype(np.int64) * len(rows.versions) + rows.version)
     return [divmod(code, len(rows.versions)) for code in codes.tolist()]
-
-
-def _highs_before(state: PartitionState, chunks: Sequence[Chunk]) -> list[Ints]:
-    """For each row, the highest event time of all rows before it in the log; moves the state's.
-
-    A time is never above its record's own Kafka timestamp: one fast clock must not make the
-    rest too late.
-    """
-    if not chunks:
-        return []
-    offsets = np.concatenate([chunk.offset for chunk in chunks])
-    places = np.concatenate([chunk.row for chunk in chunks])
-    times = np.concatenate([np.minimum(c.rows.ts, c.record_ts) for c in chunks])
-    order = np.lexsort((places, offsets))
-    running = np.maximum.accumulate(np.concatenate(([state.high_ts], times[order])))
-    state.high_ts = int(running[-1])
-    before = np.empty_like(times)
-    before[order] = running[:-1]
-    return np.split(before, np.cumsum([chunk.rows.size for chunk in chunks])[:-1])
-
-
-def _groups(plan: ModelPlan, version: str, ts: Ints, mine: Ints, closed: Ints) -> list[_Group]:
-    """Split rows by pane, and by the windows that are closed to them."""
-    if not len(mine):
-        return []
-    grid = plan.grid
-    times = ts[mine]
-    slices = times // grid.pane
-    # Most rows: no window that holds them is closed.
-    is_closed = grid.first_end(times) <= closed
-    if not is_closed.any():
-        return [
-            _Group(PaneKey(plan.name, version, "", start * grid.pane), NEVER, mine[rows])
-            for start, rows in _by_value(slices)
-        ]
-    until = np.where(is_closed, closed // grid.pane * grid.pane, NEVER)
-    return [
-        _Group(PaneKey(plan.name, version, "", start * grid.pane), end, mine[rows[at]])
-        for end, rows in _by_value(until)
-        for start, at in _by_value(slices[rows])
-    ]
-
-
-def _by_value(values: Ints) -> list[tuple[int, Ints]]:
-    """The distinct values and the positions of each; fast where values rarely fall."""
-    if (values[1:] < values[:-1]).any():
-        order = np.argsort(values, kind="stable")
-        values = values[order]
-    else:
-        order = np.arange(len(values))
-    cuts = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
-    return [(int(values[a]), order[a:b]) for a, b in pairwise(cuts)]

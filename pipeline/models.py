@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from inferwatch.settings import ModelSettings, Settings
-from inferwatch.settings.globs import fits_any
+from inferwatch.settings.globs import fits_any, is_glob
+from pipeline.stats.categories import OTHER
 from pipeline.windows.counting import CountingRules, rules_of
 from pipeline.windows.grid import Grid, grid_of
 
-OTHER = "__other__"
+MOST_PLANS = 10_000
+"""Plans that are remembered: they are made again where rows name more models."""
 
 
 @dataclass(slots=True)
@@ -44,28 +45,33 @@ class ModelPlan:
 
 
 class ModelPlans:
-    """The plans of all models; past `limits.models` names the rest shares one.
+    """The plans of all models: a function of the name alone, however many there are.
 
-    A model that the config names has its own, however many came before it.
+    Panes of models that the config does not name lie evenly in those of `__other__`: they may be
+    told together.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Plan by these settings."""
         self._settings = settings
         self._plans: dict[str, ModelPlan] = {}
-        self._named = {e.name for e in settings.models if not re.search(r"[*?\[]", e.name)}
-        self._spare = settings.limits.models - len(self._named)
+        self.most = settings.limits.models
+        self.named = frozenset(e.name for e in settings.models if not is_glob(e.name))
+        self.other_pane = grid_of(settings.for_model(OTHER).windows).pane
+
+    def is_named(self, name: str) -> bool:
+        """Whether the config names a model: it is never told together with others."""
+        return name in self.named
 
     def of(self, name: str) -> ModelPlan:
         """The plan of a model."""
         plan = self._plans.get(name)
         if plan is None:
-            if name not in self._named and name != OTHER:
-                if self._spare <= 0:
-                    return self.of(OTHER)
-                self._spare -= 1
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
             model = self._settings.for_model(name)
-            plan = ModelPlan(name, model, grid_of(model.windows), rules_of(model, self._settings))
+            grid = grid_of(model.windows, 0 if self.is_named(name) else self.other_pane)
+            plan = ModelPlan(name, model, grid, rules_of(model, self._settings))
             self._plans[name] = plan
         return plan
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from inferwatch import topics
 from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, unpack
 from pipeline.state.partitions import PartitionStore
+from pipeline.windows.name_limit import OTHER
 from pipeline.windows.watermark import NEVER, PartitionProgress, model_watermark
 
 BEAT_TTL_MS = 3_000
@@ -82,7 +84,7 @@ class SourceProgress:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Progress:
     """All input partitions at one moment of the wall clock."""
 
@@ -95,11 +97,14 @@ class Progress:
         return [progress for source, progress in self.sources.items() if source.topic in names]
 
     def watermark(self, model: str, prefix: str, lateness: int, idle_ms: int) -> int:
-        """The model's watermark; NEVER where no partition carries it."""
+        """The model's watermark; NEVER where no partition carries it.
+
+        Rows that are told as `__other__` may be in any partition.
+        """
         carrying = [
             progress.at(self.now_ms)
             for progress in self.of_kind(topics.PREDICTIONS, topics.LATENCIES, prefix=prefix)
-            if model in progress.models
+            if model == OTHER or model in progress.models
         ]
         return model_watermark(carrying, lateness, idle_ms)
 
@@ -114,7 +119,11 @@ class Progress:
         Unlike for the watermark, an idle partition counts too: rows that come to it late go by
         its own time. Labels hold back what they have not been read up to.
         """
-        carrying = [one.high_ts for one in self.sources.values() if model in one.models]
+        carrying = [
+            one.high_ts
+            for one in self.sources.values()
+            if model in one.models or (model == OTHER and one.models)
+        ]
         behind = [
             one.high_ts
             for one in self.of_kind(topics.LABELS, prefix=prefix)
@@ -132,7 +141,7 @@ class Progress:
             return NEVER
         return model_watermark((at for _, at in known), 0, idle_ms)
 
-    @property
+    @cached_property
     def models(self) -> frozenset[str]:
         """Every model that any partition carries."""
         return frozenset().union(*(progress.models for progress in self.sources.values()))

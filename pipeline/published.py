@@ -8,6 +8,7 @@ stands there, and not at all when only the revision would change.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,6 +62,10 @@ class Published:
     def get(self, key: WindowKey) -> PublishedWindow | None:
         """The latest result of a window, None before its first."""
         return self._windows.get(key)
+
+    def __iter__(self) -> Iterator[WindowKey]:
+        """The windows that have a result."""
+        return iter(self._windows)
 
     def revise(self, key: WindowKey, result: WindowResult) -> WindowResult | None:
         """The result with its revision and its late rows; None where it says nothing new."""

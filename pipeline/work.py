@@ -13,7 +13,9 @@ from pipeline.fold import Folder
 from pipeline.labels.join import LabelJoin
 from pipeline.models import ModelPlans
 from pipeline.partition import PartitionState
+from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.state.kept import KeptStore
+from pipeline.windows.name_limit import OTHER
 from pipeline.windows.pane import PaneKey
 from pipeline.windows.watermark import NEVER
 
@@ -37,18 +39,36 @@ class PaneExpiry:
     def __init__(self, settings: Settings, closed: Closed) -> None:
         """Go by what the evaluators say is closed."""
         self._plans = ModelPlans(settings)
+        self._most_models = settings.limits.models
         self._closed = closed
 
     def __call__(self, state: PartitionState) -> list[str]:
-        """The keys of the panes that may go."""
+        """The keys of the panes that may go; models that have none left are carried no more.
+
+        Only where more models came than the limit allows are models forgotten: a partition that
+        carries a model holds its windows back.
+        """
         closed = self._closed()
+        # Only then may `__other__`, whose labels may come later, need the panes of a model.
+        pooled = len(closed) > self._most_models
         gone = []
+        left: set[str] = set()
         for text in state.panes:
             key = PaneKey.parse(text)
-            grid = self._plans.of(key.model).grid
-            if grid.last_end_of(key.start) < closed.get(key.model, NEVER):
+            if self._is_closed(key, key.model, closed) and (
+                not pooled or self._plans.is_named(key.model) or self._is_closed(key, OTHER, closed)
+            ):
                 gone.append(text)
+            else:
+                left.add(key.model)
+        if len(state.models) > self._most_models:
+            state.models &= left
         return gone
+
+    def _is_closed(self, key: PaneKey, model: str, closed: Mapping[str, int]) -> bool:
+        """Whether no window of a model, the pane's own or `__other__`, needs the pane."""
+        end = self._plans.of(model).grid.last_end_of(key.start)
+        return end < closed.get(model, NEVER)
 
 
 class EventWork:
@@ -65,7 +85,13 @@ class EventWork:
     async def fold(self, state: PartitionState, decoded: Decoded, through: int) -> Changes:
         """Count the rows, away from the event loop: heartbeats go on meanwhile."""
         outcome = await asyncio.to_thread(self._folder.fold, state, decoded, through)
-        return Changes(dirty=outcome.dirty, kept=outcome.kept, sampled=outcome.sampled)
+        return Changes(
+            outcome.dirty,
+            outcome.listed,
+            outcome.gone,
+            kept=outcome.kept,
+            sampled=outcome.sampled,
+        )
 
     async def idle(self, state: PartitionState) -> Changes:
         """Without records there is nothing to do but to let go what a reference was learned of."""
@@ -85,6 +111,7 @@ class LabelWork:
     def __init__(
         self,
         settings: Settings,
+        references: ReferenceCatalog,
         kept: KeptStore,
         expiry: PaneExpiry,
         predictions_counted: Callable[[], Awaitable[int]],
@@ -94,12 +121,13 @@ class LabelWork:
 
         Args:
             settings: of all models.
+            references: what they name is never told as `__other__`.
             kept: where predictions are found.
             expiry: finds panes that may go.
             predictions_counted: the event time up to which predictions are counted, as it is now.
             lookup: the epoch for which all open labels are to be looked up once more.
         """
-        self._join = LabelJoin(settings)
+        self._join = LabelJoin(settings, references)
         self._kept = kept
         self._expiry = expiry
         self._predictions_counted = predictions_counted
@@ -115,7 +143,7 @@ class LabelWork:
         found = await self._kept.find(self._join.lookups(news))
         outcome = await asyncio.to_thread(self._join.apply, state, news, found)
         state.offset = through
-        return Changes(dirty=outcome.dirty, labels=outcome.touched)
+        return Changes(outcome.dirty, outcome.listed, outcome.gone, labels=outcome.touched)
 
     async def idle(self, state: PartitionState) -> Changes:
         """Look open labels up once more: their predictions may have come."""
@@ -133,7 +161,9 @@ class LabelWork:
         closed = self._join.close(state, waiting, watermark)
         self._looked_up = (state, epoch)
         self._rest_until = loop.time() + REST_SHARE * (loop.time() - began)
-        return Changes(outcome.dirty, [], outcome.touched | closed, epoch)
+        touched = outcome.touched | closed
+        moves = outcome.dirty, outcome.listed, outcome.gone
+        return Changes(*moves, labels=touched, looked_up=epoch)
 
     def expired(self, state: PartitionState) -> tuple[list[str], list[str]]:
         """Panes that no window needs, and labels past every horizon."""

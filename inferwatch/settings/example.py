@@ -29,6 +29,7 @@ _VALUES: dict[str, Any] = {
         "future": "5m",
         "idle": "30s",
         "models": 1000,
+        "segments": 1000,
         "categories": 1000,
     },
     "retention": {"restate": "1h", "history": "7d"},

@@ -6,6 +6,15 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 
+def is_glob(pattern: str) -> bool:
+    """Whether a pattern may fit more than the one name that it is.
+
+    >>> is_glob("fraud-*"), is_glob("fraud")
+    (True, False)
+    """
+    return any(sign in pattern for sign in "*?[")
+
+
 def fits_any(name: str, patterns: Iterable[str]) -> bool:
     """Whether a name is in the list, or fits a glob that is.
 

@@ -14,7 +14,6 @@ TEXT = "warning: this version does not act on it yet"
 
 # Dotted keys; `*` is any one key or list position, ` = ` asks for a value too.
 NOT_YET = (
-    "limits.segments",
     "models.*.labels.memory",
     "rules.*.slo",
     "alerting.budget",

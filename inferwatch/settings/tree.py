@@ -85,9 +85,9 @@ class LimitSettings(Section):
     idle: Annotated[Duration, Field(ge=1)] = 30_000
     """After this much silence a partition no longer holds the windows back."""
     models: Count = 1000
-    """Distinct models; what is above goes to __other__, here and below."""
+    """Distinct models, and versions of a model, in a window; what is above goes to __other__."""
     segments: Count = 1000
-    """Distinct segments of a model."""
+    """Distinct segments of a version in a window; what is above goes to KEY=__other__."""
     categories: Count = 1000
     """Distinct categories of a feature."""
 

@@ -18,28 +18,31 @@ from pipeline.decode import Decoded
 from pipeline.labels.kept import FoundPrediction
 from pipeline.labels.pairs import PairColumns, Pairs
 from pipeline.labels.record import LabelRecord, Said
+from pipeline.limits import Moves, NameLimits, PaneLimiter
 from pipeline.models import ModelPlans, longest_horizon
 from pipeline.partition import PartitionState
+from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.stats import RegressionCounter
+from pipeline.windows.counting import CountingRules
 from pipeline.windows.pane import Pane, PaneKey
 
 Found = Mapping[str, Sequence[FoundPrediction]]
 
 
 @dataclass(slots=True)
-class JoinOutcome:
+class JoinOutcome(Moves):
     """What a join changed: panes by key, label records by id."""
 
-    dirty: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
 
 
 class LabelJoin:
     """Joins the labels of one partition at a time; pure: what was found is handed in."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Join by these settings."""
+    def __init__(self, settings: Settings, references: ReferenceCatalog) -> None:
+        """Join by these settings; names that these references know are never told together."""
         self._plans = ModelPlans(settings)
+        self._limiter = PaneLimiter(NameLimits(settings, self._plans, references), self._plans)
         self._horizon = longest_horizon(settings)
         self._horizons: dict[str, int] = {}
         self._restate = settings.retention.restate
@@ -128,8 +131,11 @@ class LabelJoin:
             if label is not None and self._join(pairs, label, rows):
                 outcome.touched.add(identity)
         for key, closed_until, columns in pairs.by_pane(self._pane_of):
-            self._count(state, key, closed_until, columns)
-            outcome.dirty.add(key.text())
+            home = self._home(state, key, closed_until, outcome)
+            if home is not None:
+                self._count(state, home, closed_until, columns, self._rules_of(key.model))
+                self._limiter.mark(home, outcome)
+                outcome.dirty.add(home.text())
         return outcome
 
     def _correct(
@@ -171,10 +177,27 @@ class LabelJoin:
                     label.newest_row = row.ts
         return len(joined) > before
 
+    def _home(
+        self, state: PartitionState, key: PaneKey, closed_until: int, outcome: JoinOutcome
+    ) -> PaneKey | None:
+        """Where pairs of a pane are counted: where their rows are (pipeline/limits.py)."""
+        pane = state.panes.get(key.text())
+        if pane is None or closed_until not in pane.counts:
+            return self._limiter.home(state.panes, key, closed_until, outcome)
+        return key
+
     def _count(
-        self, state: PartitionState, key: PaneKey, closed_until: int, pairs: PairColumns
+        self,
+        state: PartitionState,
+        key: PaneKey,
+        closed_until: int,
+        pairs: PairColumns,
+        made_for: CountingRules,
     ) -> None:
-        rules = self._plans.of(key.model).counting
+        rules = self._rules_of(key.model)
+        if rules.digest != made_for.digest:
+            # Told as `__other__`, by whose rules these pairs say nothing (Counts.merge).
+            return
         text = key.text()
         if text not in state.panes:
             state.panes[text] = Pane(rules)
@@ -189,6 +212,9 @@ class LabelJoin:
             )
             return
         counts.quality.update(pairs.actual, pairs.predicted, pairs.scores, pairs.delay, pairs.sign)
+
+    def _rules_of(self, model: str) -> CountingRules:
+        return self._plans.of(model).counting
 
     def _pane_of(self, model: str) -> int:
         return self._plans.of(model).grid.pane

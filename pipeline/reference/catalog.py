@@ -86,6 +86,14 @@ class ReferenceCatalog:
         """Whether there is a reference for this model, of whatever version."""
         return model in self._by_model or EVERY_MODEL in self._by_model
 
+    def __len__(self) -> int:
+        """How many references were added; it only grows."""
+        return self._added
+
+    def serving(self, model: str) -> list[ReferenceProfile]:
+        """All references that can serve a model, oldest first."""
+        return [published.profile for published in self._serving(model)]
+
     def in_force(self, model: str, version: str, at_ms: int) -> ReferenceProfile | None:
         """The reference that a window which begins at this time is measured against.
 

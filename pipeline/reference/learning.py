@@ -10,11 +10,12 @@ from __future__ import annotations
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.settings import ModelSettings
 from pipeline.columns import Ints, PredictionRows
-from pipeline.models import OTHER, ModelPlan, ModelPlans
+from pipeline.models import ModelPlan, ModelPlans
 from pipeline.reference.build_spec import spec_of
 from pipeline.reference.builder import build
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.reference.row_sample import EVERY_PART, RowSample
+from pipeline.windows.name_limit import OTHER
 
 Part = tuple[str, int]
 """A model, and the number of a part of its sample."""
@@ -32,7 +33,7 @@ class Learning:
         """Milliseconds of event time that a model's first reference is learned from now.
 
         None where none is: the config says `off`, a reference serves the model already, or it is
-        no model but what the limit left over.
+        no model but what is told of those beyond the limit.
         """
         if plan.name == OTHER or self._references.serves(plan.name):
             return None
@@ -41,9 +42,16 @@ class Learning:
     def take(
         self, samples: dict[str, RowSample], plan: ModelPlan, rows: PredictionRows, at: Ints
     ) -> set[Part]:
-        """Take predictions of a model into its sample; the parts of it that changed."""
+        """Take predictions of a model into its sample; the parts of it that changed.
+
+        A partition learns of `limits.models` models at once, those that came first: a model that
+        the config does not name waits for a place.
+        """
         span = self.span(plan)
         if span is None or not len(at):
+            return set()
+        is_expected = plan.name in samples or self._plans.is_named(plan.name)
+        if not is_expected and len(samples) >= self._plans.most:
             return set()
         columns = {f"features.{n}": c for n, c in rows.features.items() if plan.watches(n)}
         columns["prediction"] = rows.prediction

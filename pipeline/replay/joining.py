@@ -10,6 +10,7 @@ from pipeline.decode import Decoded
 from pipeline.labels.join import LabelJoin
 from pipeline.labels.kept import FoundPrediction, KeptRows
 from pipeline.partition import PartitionState
+from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.replay.label_feed import LabelFeed
 from pipeline.windows.pane import Pane
 
@@ -20,10 +21,16 @@ class Joining:
     Memory: about 600 bytes a prediction that has a label.
     """
 
-    def __init__(self, settings: Settings, labels: LabelFeed, panes: dict[str, Pane]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        references: ReferenceCatalog,
+        labels: LabelFeed,
+        panes: dict[str, Pane],
+    ) -> None:
         """Count pairs in these panes."""
         self._labels = labels
-        self._join = LabelJoin(settings)
+        self._join = LabelJoin(settings, references)
         self._state = PartitionState(panes=panes)
         self._kept: dict[str, list[FoundPrediction]] = {}
 

@@ -15,8 +15,10 @@ from inferwatch.settings import Settings
 from pipeline.assemble import assemble
 from pipeline.judging import ModelJudge, turn
 from pipeline.models import ModelPlan
+from pipeline.pooling import Pooling, is_pool, pools_of
 from pipeline.published import Published
 from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.windows.name_limit import OTHER
 from pipeline.windows.pane import Pane, PaneKey
 from pipeline.windows.result import WindowKey, relabelled
 from pipeline.windows.rollup import Rollups
@@ -47,6 +49,7 @@ class ModelReplay:
         settings: Settings,
         references: ReferenceCatalog,
         panes: Mapping[str, Pane],
+        pooling: Pooling,
         publish: Callable[[WindowResult], None],
         *,
         with_labels: bool,
@@ -57,6 +60,7 @@ class ModelReplay:
         self.final_until = NEVER
         self._references = references
         self._panes = panes
+        self._pooling = pooling
         self._publish = publish
         self._with_labels = with_labels
         self._judge = ModelJudge(plan, settings, references)
@@ -70,7 +74,8 @@ class ModelReplay:
         self._changed: set[WindowKey] = set()
         self._labelled: set[WindowKey] = set()
         self._all_late: set[WindowKey] = set()
-        self._starts: dict[int, set[str]] = {}
+        self._starts: dict[int, set[PaneKey]] = {}
+        self._crowd = pooling.crowd(plan.name)
         self._longest = max(spec.size for spec in plan.grid.specs)
         self._shelf = RunShelf(lambda: RUNS_BYTES)
 
@@ -105,6 +110,10 @@ class ModelReplay:
                 if self._published.get(key) is None:
                     self._all_late.add(key)
 
+    def displaced(self, start: int, end: int) -> None:
+        """Other models came in this stretch of time: results in it may be told no more."""
+        self._changed.update(k for k in self._results if k.span.start < end and start < k.span.end)
+
     def labels_changed(self, panes: Iterable[PaneKey]) -> None:
         """Labels were counted in these panes."""
         for key in self._windows(panes):
@@ -113,6 +122,8 @@ class ModelReplay:
             elif key in self._results:
                 # Else late rows made it, and are about to be published with their labels.
                 self._labelled.add(key)
+            if self._crowd.is_crowded:
+                self._labelled.update(p for p in pools_of(key) if p in self._results)
 
     def advance(self, high_ts: int) -> None:
         """The highest event time seen: windows that the watermark has passed are final.
@@ -128,8 +139,10 @@ class ModelReplay:
         ready |= self._changed
         self._changed = set()
         self.final_until = until
-        for key in sorted(ready, key=turn):
-            result = assemble(self.plan, key, self._parts(key), self._references)
+        for key in sorted(ready | self._beside(ready), key=turn):
+            told = self._crowd.is_crowded and self._published.get(key) is not None
+            parts = self._parts(key)
+            result = assemble(self.plan, key, parts, self._references, even_empty=told)
             if result is not None:
                 self._take(key, result, until + self.plan.lateness)
 
@@ -157,7 +170,7 @@ class ModelReplay:
         """Windows that end before this take nothing any more."""
         return self.final_until - self._keep
 
-    def close(self) -> list[str]:
+    def close(self) -> list[PaneKey]:
         """Forget the windows that nothing can change; the panes that may go."""
         before = self.closed_until()
         for key in sorted((key for key in self._labelled if key.span.end < before), key=turn):
@@ -169,30 +182,53 @@ class ModelReplay:
             del self._results[key]
             del self._revised_at[key]
         gone = [start for start in self._starts if self.plan.grid.last_end_of(start) < before]
-        return [text for start in gone for text in self._starts.pop(start)]
+        return [key for start in gone for key in self._starts.pop(start)]
 
     def _windows(self, panes: Iterable[PaneKey]) -> set[WindowKey]:
         found = set()
         for pane in panes:
-            self._starts.setdefault(pane.start, set()).add(pane.text())
+            index = PaneKey(pane.model, OTHER, "", pane.start)
+            self._starts.setdefault(pane.start, set()).update((pane, index))
+            self._crowd.saw(pane.version, pane.segment)
             self._rollups(pane.version, pane.segment).changed(pane.start)
             for span in self.plan.grid.spans_of(pane.start):
                 found.add(WindowKey(span, pane.version, pane.segment))
         return found
+
+    def _beside(self, keys: Iterable[WindowKey]) -> set[WindowKey]:
+        """Other windows that change with these, as there are more names than they keep."""
+        if not self._crowd.is_crowded:
+            return set()
+        one_each = {(key.span, key.version): key for key in keys}
+        return {
+            other
+            for key in one_each.values()
+            for other in self._pooling.beside(self.plan.name, key, self.panes_of)
+            if is_pool(other) or self._published.get(other) is not None
+        }
+
+    def panes_of(self, text: str) -> tuple[Pane, ...]:
+        """The pane under a text key, if there is one."""
+        pane = self._panes.get(text)
+        return () if pane is None else (pane,)
 
     def _rollups(self, version: str, segment: str) -> Rollups:
         pane = self.plan.grid.pane
         return Rollups(self.plan.counting, pane, self._shelf, (version, segment), keeps_panes=False)
 
     def _parts(self, key: WindowKey) -> list[Pane]:
-        """The panes of a window, or runs of them."""
+        """The panes of a window, or runs of them; none where its rows are told elsewhere.
+
+        Where names are told together, every window may be made of other panes: runs are for the
+        panes of one name.
+        """
         model, version, segment = self.plan.name, key.version, key.segment
-
-        def panes_at(start: int) -> tuple[Pane, ...]:
-            pane = self._panes.get(PaneKey(model, version, segment, start).text())
-            return () if pane is None else (pane,)
-
-        return self._rollups(version, segment).parts(key.span, panes_at)
+        if self._crowd.is_crowded:
+            texts = self._pooling.texts(model, key, self.panes_of)
+            return [pane for text in texts for pane in self.panes_of(text)]
+        return self._rollups(version, segment).parts(
+            key.span, lambda start: self.panes_of(PaneKey(model, version, segment, start).text())
+        )
 
     def _take(self, key: WindowKey, result: WindowResult, at: int) -> None:
         if key in self._all_late:
@@ -230,4 +266,8 @@ class ModelReplay:
         return self._revise(key, self._with_quality(key, known), at) or known
 
     def _with_quality(self, key: WindowKey, known: WindowResult) -> WindowResult:
-        return relabelled(known, self._parts(key), self.plan.counting)
+        parts = self._parts(key)
+        if not parts:
+            # Its rows are told elsewhere.
+            return known
+        return relabelled(known, parts, self.plan.counting)

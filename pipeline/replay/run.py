@@ -21,8 +21,10 @@ from pipeline.columns import EventRows, Ints
 from pipeline.decode import Chunk
 from pipeline.fold import Folder, FoldOutcome
 from pipeline.labels.kept import KeptRows
-from pipeline.models import OTHER, ModelPlans, longest_horizon
+from pipeline.limits import NameLimits
+from pipeline.models import ModelPlans, longest_horizon
 from pipeline.partition import PartitionState
+from pipeline.pooling import Pooling
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.replay.arrival import Arrived
 from pipeline.replay.joining import Joining
@@ -30,6 +32,7 @@ from pipeline.replay.label_feed import LabelFeed
 from pipeline.replay.learning import ReplayLearning
 from pipeline.replay.model import END_OF_TIME, ModelReplay
 from pipeline.replay.part import between
+from pipeline.windows.name_limit import OTHER
 from pipeline.windows.pane import Pane, PaneKey
 from pipeline.windows.watermark import NEVER
 
@@ -70,9 +73,15 @@ class Replay:
         self._panes: dict[str, Pane] = {}
         # Numbers of senders count by topic, the panes and the watermark are shared.
         self._states = {kind: PartitionState(panes=self._panes) for kind in EVENTS}
-        self._joining = None if labels is None else Joining(settings, labels, self._panes)
+        self._joining = (
+            None if labels is None else Joining(settings, references, labels, self._panes)
+        )
         self._folder = Folder(settings, references, frozenset() if labels is None else labels.ids)
         self._models: dict[str, ModelReplay] = {}
+        self._limits = NameLimits(settings, self._plans, references)
+        self._pooling = Pooling(self._limits, self._plans, self._is_crowded)
+        self._shared: list[PaneKey] = []
+        self._models_seen, self._crowded = 0, False
         self._high = NEVER
         self._label_time: int = NEVER
         self._slack = _slack(settings, with_labels=labels is not None)
@@ -120,8 +129,7 @@ class Replay:
             self._step(batch, before, start, stop)
             start = stop
         for model in self._models.values():
-            for text in model.close():
-                self._panes.pop(text, None)
+            self._drop(model.close())
         self._written(self._high - self._slack)
 
     def finish(self) -> None:
@@ -198,13 +206,39 @@ class Replay:
         if kept and self._joining is not None:
             self._mark(self._joining.predictions(kept), ModelReplay.labels_changed)
 
+    def _drop(self, closed: Iterable[PaneKey]) -> None:
+        """Drop panes that no window needs, those of `__other__` neither."""
+        other = self._models.get(OTHER)
+        if other is None:
+            for key in closed:
+                self._panes.pop(key.text(), None)
+            return
+        self._shared += closed
+        before = other.closed_until()
+        gone = [k for k in self._shared if other.plan.grid.last_end_of(k.start) < before]
+        self._shared = [k for k in self._shared if other.plan.grid.last_end_of(k.start) >= before]
+        for key in gone:
+            self._panes.pop(key.text(), None)
+
+    def _is_crowded(self) -> bool:
+        """Whether there are more models than the limit allows: then some are told together."""
+        carried = [state.models for state in self._states.values()]
+        size = sum(map(len, carried))
+        if size != self._models_seen:
+            self._models_seen = size
+            names = set().union(*carried)
+            self._crowded = OTHER in names or bool(self._limits.models().beyond(names))
+        return self._crowded
+
     def _mark(
         self, dirty: Iterable[str], mark: Callable[[ModelReplay, list[PaneKey]], None]
     ) -> None:
         panes: dict[str, list[PaneKey]] = defaultdict(list)
+        crowded = self._is_crowded()
         for text in dirty:
             key = PaneKey.parse(text)
-            panes[key.model].append(key)
+            if key.model != OTHER or crowded:
+                panes[key.model].append(key)
         for name, keys in panes.items():
             if name not in self._models:
                 self._models[name] = ModelReplay(
@@ -212,10 +246,23 @@ class Replay:
                     self._settings,
                     self._references,
                     self._panes,
+                    self._pooling,
                     self._publish,
                     with_labels=self._joining is not None,
                 )
             mark(self._models[name], keys)
+        if OTHER in panes:
+            self._displace(panes[OTHER])
+
+    def _displace(self, keys: Iterable[PaneKey]) -> None:
+        """Models may be told as `__other__` now in windows that had results of their own."""
+        other = self._models[OTHER]
+        spans = {span for key in keys for span in other.plan.grid.spans_of(key.start)}
+        for span in spans:
+            if span.end <= other.final_until:
+                for name in self._pooling.models_beyond(span, other.panes_of):
+                    if name in self._models:
+                        self._models[name].displaced(span.start, span.end)
 
     def _advance(self, high: int) -> None:
         """Go through the times up to `high` at which windows are final or quality is judged."""

@@ -168,6 +168,12 @@ class PartitionStore:
             for marks in await pipe.execute()
         ]
 
+    async def mark(self, source: SourcePartition, panes: Iterable[str]) -> None:
+        """Mark panes dirty outside of a step: their windows are to be looked at again."""
+        marks: dict[Any, Any] = dict.fromkeys(panes, new_generation())
+        if marks:
+            await self._redis.hset(self._keys.partition(source, "dirty"), mapping=marks)
+
     async def clean(self, source: SourcePartition, marks: Mapping[str, str]) -> None:
         """Take marks away, those excepted that a fold has renewed."""
         args = [part for mark in marks.items() for part in mark]

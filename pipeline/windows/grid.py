@@ -35,6 +35,10 @@ class Span:
         """The first millisecond that belongs to it."""
         return self.end - self.size
 
+    def holds(self, ts: int) -> bool:
+        """Whether this time belongs to it."""
+        return self.start <= ts < self.end
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -43,14 +47,20 @@ class Grid:
     >>> grid = Grid((WindowSpec("2m/1m", 120_000, 60_000),))
     >>> [(s.start, s.end) for s in grid.spans_of(60_000)]
     [(0, 120000), (60000, 180000)]
+
+    Attributes:
+        specs: the windows.
+        within: panes also cut slices of this length evenly; 0 where nothing asks for it.
     """
 
     specs: tuple[WindowSpec, ...]
+    within: int = 0
 
     @cached_property
     def pane(self) -> int:
         """Milliseconds of a pane."""
-        return gcd(*(spec.size for spec in self.specs), *(spec.slide for spec in self.specs))
+        sizes = (spec.size for spec in self.specs)
+        return gcd(*sizes, *(spec.slide for spec in self.specs), self.within)
 
     @cached_property
     def smallest(self) -> WindowSpec:
@@ -94,6 +104,10 @@ class Grid:
         return ((ts - spec.size) // spec.slide + 1) * spec.slide + spec.size
 
 
-def grid_of(specs: Sequence[WindowSpec]) -> Grid:
-    """The grid of a model's windows."""
-    return Grid(tuple(specs))
+def grid_of(specs: Sequence[WindowSpec], within: int = 0) -> Grid:
+    """The grid of a model's windows, whose panes also cut slices of length `within` evenly.
+
+    >>> grid_of([WindowSpec("90s", 90_000, 90_000)], within=60_000).pane
+    30000
+    """
+    return Grid(tuple(specs), within)

@@ -8,7 +8,7 @@ under the time up to which windows are closed to them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inferwatch.events.reference import ReferenceProfile
@@ -16,6 +16,7 @@ from pipeline.estimate.confidence import ConfidenceCounter
 from pipeline.stats import LatencyCounter, ResourceCounter
 from pipeline.windows.counting import CountingRules, QualityCounter
 from pipeline.windows.inputs import InputCounts
+from pipeline.windows.name_limit import LowestNames
 from pipeline.windows.names import join_names, split_names
 
 NO_REFERENCE = ""
@@ -59,6 +60,8 @@ class Counts:
         joinable: rows that a label could find: sampled, with an id.
         inputs: by the fingerprint of the reference counted against.
         confidence: of a classifier's rows with scores, for an estimate without labels.
+        names: what the pane lists of others (pipeline/limits.py): the segments of a version, the
+            versions of a model, the models.
     """
 
     rules: CountingRules
@@ -71,6 +74,7 @@ class Counts:
     resources: ResourceCounter | None = None
     quality: QualityCounter | None = None
     confidence: ConfidenceCounter | None = None
+    names: set[str] = field(default_factory=set)
 
     def against(self, reference: ReferenceProfile | None) -> InputCounts:
         """The counters of inputs and outputs against this reference."""
@@ -80,19 +84,26 @@ class Counts:
         return self.inputs[fingerprint]
 
     def merge(self, other: Counts) -> None:
-        """Add the counters of another pane; the other one stays as it is."""
+        """Add the counters of another pane; the other one stays as it is.
+
+        Where the other's model is counted by other rules (both are told as `__other__`), only what
+        no rule decides is added: rows, latency and resources.
+        """
         self.rows += other.rows
         self.duplicates += other.duplicates
         self.lost += other.lost
-        self.joinable += other.joinable
-        for inputs in other.inputs.values():
-            self.against(inputs.reference).merge(inputs)
+        self.names |= other.names
         if other.latency is not None:
             self.latency = self.latency or LatencyCounter()
             self.latency.merge(other.latency)
         if other.resources is not None:
             self.resources = self.resources or ResourceCounter()
             self.resources.merge(other.resources)
+        if other.rules.digest != self.rules.digest:
+            return
+        self.joinable += other.joinable
+        for inputs in other.inputs.values():
+            self.against(inputs.reference).merge(inputs)
         if other.quality is not None:
             self.quality = self.quality or self.rules.quality()
             # One set of rules makes one kind of counter.
@@ -100,6 +111,10 @@ class Counts:
         if other.confidence is not None:
             self.confidence = self.confidence or ConfidenceCounter()
             self.confidence.merge(other.confidence)
+
+    def nameless(self) -> Counts:
+        """The same counters, to be added to a pane that lists other names."""
+        return replace(self, names=set())
 
     @property
     def empty(self) -> bool:
@@ -131,6 +146,7 @@ class Counts:
             None if self.resources is None else self.resources.snapshot(),
             None if self.quality is None else self.quality.snapshot(),
             None if self.confidence is None else self.confidence.snapshot(),
+            sorted(self.names),
         ]
 
     @staticmethod
@@ -153,6 +169,9 @@ class Counts:
         counts = cls(rules, rows, duplicates, lost, joinable)
         counts.latency = None if latency is None else LatencyCounter.restore(latency)
         counts.resources = None if resources is None else ResourceCounter.restore(resources)
+        # Panes of an older version have neither of the two.
+        confidence = new[0] if new else None
+        counts.names = set(new[1] if len(new) > 1 else ())
         if digest != rules.digest:
             return counts
         for fingerprint, part in inputs.items():
@@ -161,9 +180,8 @@ class Counts:
                 counts.inputs[fingerprint] = InputCounts.restore(part, reference, rules)
         if quality is not None:
             counts.quality = type(rules.quality()).restore(quality)
-        # Panes of an older version have none.
-        if new and new[0] is not None:
-            counts.confidence = ConfidenceCounter.restore(new[0])
+        if confidence is not None:
+            counts.confidence = ConfidenceCounter.restore(confidence)
         return counts
 
 
@@ -174,10 +192,12 @@ class Pane:
     Attributes:
         counts: NEVER holds rows that every window takes; a later time T holds rows that only
             windows which end after T take.
+        lowest: those of all its `names` that may still go; made when it is needed.
     """
 
     rules: CountingRules
     counts: dict[int, Counts] = field(default_factory=dict)
+    lowest: LowestNames | None = field(default=None, compare=False)
 
     def at(self, closed_until: int) -> Counts:
         """The counters for rows to which windows up to this end are closed."""

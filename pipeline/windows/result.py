@@ -94,6 +94,8 @@ def relabelled(known: WindowResult, panes: Iterable[Pane], rules: CountingRules)
     inputs: InputCounts | None = None
     for pane in panes:
         for counts in pane.taken_by(known.end):
+            if counts.rules.digest != rules.digest:
+                continue
             joinable += counts.joinable
             if counts.quality is not None:
                 # One set of rules makes one kind of counter.

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from inferwatch.events.canonical import number_text
-from pipeline.columns import Column, Ints, PredictionRows
+from pipeline.columns import Codes, Column, Ints, PredictionRows
+
+FEW = 32
+"""So many values are looked for one by one."""
 
 
 def texts_of(column: Column) -> list[str | None]:
@@ -49,12 +52,23 @@ def segment_groups(rows: PredictionRows, at: Ints, keys: Sequence[str]) -> list[
     return groups
 
 
+def _by_code(column: Column, codes: Codes, at: Ints) -> Iterator[tuple[str, Ints]]:
+    distinct = np.unique(codes[codes >= 0]).tolist()
+    if len(distinct) <= FEW:
+        yield from ((column.texts[code], at[codes == code]) for code in distinct)
+        return
+    # Looking through all rows for each of many values would take the square of their number.
+    order = np.argsort(codes, kind="stable")
+    cuts = np.searchsorted(codes[order], [*distinct, distinct[-1] + 1])
+    for code, first, after in zip(distinct, cuts, cuts[1:], strict=False):
+        yield column.texts[code], at[order[first:after]]
+
+
 def _by_text(column: Column, at: Ints) -> Iterator[tuple[str, Ints]]:
     """The distinct texts of a column, and where in `at` each stands."""
     if column.numbers is None:
         if column.codes is not None:
-            for code in np.unique(column.codes[column.codes >= 0]).tolist():
-                yield column.texts[code], at[column.codes == code]
+            yield from _by_code(column, column.codes, at)
         return
     by_value: dict[str, list[int]] = {}
     for row, text in zip(at.tolist(), texts_of(column), strict=True):

@@ -120,7 +120,12 @@ class Partition:
             generation=self._generation,
             offset=through,
             head=pack(self._state.head()),
-            panes={key: pack(self._state.panes[key].snapshot()) for key in outcome.dirty},
+            panes={
+                key: pack(self._state.panes[key].snapshot())
+                for key in outcome.dirty | outcome.listed
+                if key in self._state.panes
+            },
+            panes_gone=list(outcome.gone),
             dirty=dict.fromkeys(outcome.dirty, self._generation),
             samples=samples,
             samples_gone=gone,

@@ -3,7 +3,7 @@
 They pass the same tests as the ones on Redis (tests/unit/state).
 """
 
-from pipeline.state.partitions import StoredPartition
+from pipeline.state.partitions import StoredPartition, new_generation
 
 
 class MemoryPartitionStore:
@@ -65,6 +65,9 @@ class MemoryPartitionStore:
 
     async def marks(self, sources):
         return [dict(self._marks.get(source, {})) for source in sources]
+
+    async def mark(self, source, panes):
+        self._marks.setdefault(source, {}).update(dict.fromkeys(panes, new_generation()))
 
     async def clean(self, source, marks):
         held = self._marks.get(source, {})

@@ -86,7 +86,7 @@ def recompute(
                     for identity, row in rows.found(f"{topic.name}:{number}"):
                         kept[identity].append(row)
             _collect(panes, state)
-    join = LabelJoin(settings)
+    join = LabelJoin(settings, catalog)
     for records in log.get(topics.LABELS, {}).values():
         state = PartitionState()
         decoder = Decoder(KINDS[topics.LABELS], settings.limits, clock=lambda: 0)

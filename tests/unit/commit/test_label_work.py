@@ -9,6 +9,7 @@ from inferwatch.events.kinds import Kind
 from inferwatch.settings import load
 from pipeline.decode import Decoder, RawRecord
 from pipeline.partition import PartitionState
+from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.windows.watermark import NEVER
 from pipeline.work import LabelWork, PaneExpiry
 
@@ -36,7 +37,9 @@ class World:
         async def lookup():
             return self.epoch
 
-        self.work = LabelWork(settings, self, PaneExpiry(settings, dict), counted, lookup)
+        self.work = LabelWork(
+            settings, ReferenceCatalog(), self, PaneExpiry(settings, dict), counted, lookup
+        )
         self.state = PartitionState()
 
     async def find(self, wanted):

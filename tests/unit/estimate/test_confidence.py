@@ -99,5 +99,5 @@ def test_panes_of_a_version_that_counted_no_confidence_are_read():
     counts.confidence.update(Confidences.of(predicted(["a"]), {"a": np.array([0.5])}, None))
     back = Counts.restore(counts.snapshot(), {}, rules)
     assert back.confidence.snapshot() == counts.confidence.snapshot()
-    older = Counts.restore(counts.snapshot()[:-1], {}, rules)
+    older = Counts.restore(counts.snapshot()[:9], {}, rules)
     assert (older.rows, older.confidence) == (3, None)

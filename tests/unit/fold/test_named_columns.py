@@ -31,7 +31,11 @@ def features(cuts):
     for first, after in zip(bounds, bounds[1:], strict=False):
         records = [_record(offset) for offset in range(first, after)]
         folder.fold(state, decoder.decode(records), after - 1)
-    return {key: pane.counts[NEVER].inputs[""] for key, pane in state.panes.items()}
+    return {
+        key: pane.counts[NEVER].inputs[""]
+        for key, pane in state.panes.items()
+        if pane.counts[NEVER].inputs
+    }
 
 
 def _record(offset):

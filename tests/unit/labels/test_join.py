@@ -14,6 +14,7 @@ from pipeline.decode import Decoder, RawRecord
 from pipeline.labels.join import LabelJoin
 from pipeline.labels.record import MAX_SAID, LabelRecord, Said
 from pipeline.partition import PartitionState
+from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.windows.pane import PaneKey
 from pipeline.windows.watermark import NEVER
 
@@ -57,7 +58,7 @@ class Labels:
     """A labels partition in work, as its owner does it."""
 
     def __init__(self, kept):
-        self.join = LabelJoin(settings())
+        self.join = LabelJoin(settings(), ReferenceCatalog())
         self.state = PartitionState()
         self.kept = kept
         self.decoder = Decoder(Kind.LABEL, settings().limits, clock=lambda: 0)
@@ -87,6 +88,8 @@ class Labels:
             if key.segment != segment:
                 continue
             for counts in pane.counts.values():
+                if counts.quality is None:
+                    continue
                 confusion = counts.quality.result(0).confusion or {}
                 for actual, row in confusion.items():
                     for predicted, number in row.items():

@@ -81,7 +81,6 @@ def test_what_is_as_usual_is_no_warning(text):
 def test_every_key_that_nothing_acts_on_is_a_key_of_the_tree():
     """A pattern that fits no legal config would hide that its key is acted on by now."""
     texts = {
-        "limits.segments": "limits: {segments: 5}",
         "models.*.labels.memory": "models: [{name: a, labels: {memory: 1MiB}}]",
         "rules.*.slo": "rules: [{name: a, slo: {metric: latency.error_rate, objective: 99}}]",
         "alerting.budget": "alerting: {budget: {pages: 1}}",

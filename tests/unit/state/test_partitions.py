@@ -125,6 +125,13 @@ async def test_a_mark_is_cleaned_only_where_no_fold_renewed_it(store, source):
     assert await store.marks([source]) == [{"b": "g3"}]
 
 
+async def test_a_pane_is_marked_outside_of_a_step(store, source):
+    await store.mark(source, ["a", "b"])
+    await store.mark(source, [])
+    marks = (await store.marks([source]))[0]
+    assert marks.keys() == {"a", "b"} and all(marks.values())
+
+
 async def test_progress_tells_of_partitions_with_and_without_state(store, source):
     other = SourcePartition(source.topic, 1)
     await store.begin(source, "g1", 7, b"h")

@@ -1,23 +1,22 @@
 """What the config names of models and features holds, whatever else comes."""
 
 from inferwatch.settings import load
-from pipeline.models import OTHER, ModelPlans
+from pipeline.models import ModelPlans
+from pipeline.windows.name_limit import OTHER
 
 
 def plans(text):
     return ModelPlans(load(None, text=text))
 
 
-def test_a_model_that_the_config_names_is_never_among_the_others():
-    of = plans("models: [{name: late}, {name: 'g-*'}]\nlimits: {models: 3}").of
-    assert [of(name).name for name in ("a", "b", "c", "late", "g-1", "a")] == [
-        *("a", "b", OTHER, "late", OTHER, "a")
-    ]
+def test_a_plan_is_a_matter_of_the_name_alone():
+    of = plans("models: [{name: late}, {name: 'g-*', windows: [90s]}]\nlimits: {models: 1}").of
+    assert [of(name).name for name in ("a", "late", "g-1", OTHER)] == ["a", "late", "g-1", OTHER]
 
 
-def test_a_limit_below_the_names_of_the_config_lets_nobody_else_in():
-    of = plans("models: [{name: one}, {name: two}]\nlimits: {models: 1}").of
-    assert [of(name).name for name in ("x", "one", "two")] == [OTHER, "one", "two"]
+def test_panes_of_models_that_may_be_pooled_lie_evenly_in_those_of_the_pool():
+    of = plans("models: [{name: own, windows: [90s]}, {name: 'g-*', windows: [90s]}]").of
+    assert [of(name).grid.pane for name in ("own", "g-1", OTHER)] == [90_000, 30_000, 60_000]
 
 
 def test_features_may_be_named_by_globs():
