@@ -26,11 +26,25 @@ from pipeline.log import raw_record
 pytestmark = [pytest.mark.demo, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def start(out, *options):
-    argv = [sys.executable, "-m", "inferwatch", "demo", "--headless", "--out", str(out), *options]
-    log = out.parent / f"{out.name}.log"
-    with log.open("w") as output:
-        return subprocess.Popen(argv, stdout=output, stderr=output, start_new_session=True)
+@pytest.fixture
+def start():
+    """Starts a demo; one that a failed test left running is interrupted."""
+    demos = []
+
+    def start(out, *options):
+        argv = [sys.executable, "-m", "inferwatch", "demo"]
+        argv += ["--headless", "--out", str(out), *options]
+        log = out.parent / f"{out.name}.log"
+        with log.open("w") as output:
+            demo = subprocess.Popen(argv, stdout=output, stderr=output, start_new_session=True)
+        demos.append(demo)
+        return demo
+
+    yield start
+    for demo in demos:
+        if demo.poll() is None:
+            os.killpg(demo.pid, signal.SIGINT)
+            demo.wait(10)
 
 
 def lines(path):
@@ -82,7 +96,7 @@ def processes_of(out):
     return found
 
 
-def test_headless_on_embedded_parts_and_two_at_a_time(tmp_path):
+def test_headless_on_embedded_parts_and_two_at_a_time(start, tmp_path):
     outs = [tmp_path / "one", tmp_path / "two"]
     demos = [start(out) for out in outs]
     codes = [demo.wait(280) for demo in demos]
@@ -95,7 +109,7 @@ def test_headless_on_embedded_parts_and_two_at_a_time(tmp_path):
 
 
 @pytest.mark.parametrize("after_s", [0.5, 6.0, 25.0])
-def test_ctrl_c_at_any_moment_leaves_nothing_behind(tmp_path, after_s):
+def test_ctrl_c_at_any_moment_leaves_nothing_behind(start, tmp_path, after_s):
     out = tmp_path / "out"
     demo = start(out)
     time.sleep(after_s)
@@ -109,7 +123,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing_behind(tmp_path, after_s):
     assert not processes_of(out)
 
 
-def test_a_part_that_fails_fails_the_demo_and_says_which(tmp_path, unused_tcp_port):
+def test_a_part_that_fails_fails_the_demo_and_says_which(start, tmp_path, unused_tcp_port):
     out = tmp_path / "out"
     demo = start(out, "--port", str(unused_tcp_port))
 
@@ -167,7 +181,9 @@ class LogCopy(threading.Thread):
 
 
 @pytest.mark.broker
-def test_on_real_parts_with_a_worker_killed_in_the_middle(tmp_path, real_kafka, redis_server):
+def test_on_real_parts_with_a_worker_killed_in_the_middle(
+    start, tmp_path, real_kafka, redis_server
+):
     out = tmp_path / "out"
     demo = start(out, "--broker", real_kafka.bootstrap, "--redis", redis_server.url)
     config = out / "inferwatch.yaml"

@@ -15,8 +15,10 @@ TARGETS = {"help", "setup", "demo", "test", "check", "bench", "soak", "ci"}
 def make(*arguments):
     if shutil.which("make") is None:
         pytest.skip("needs make")
+    # Called by another make, it would also say which folder it enters and leaves.
+    command = ["make", "--no-print-directory", *arguments]
     return subprocess.run(
-        ["make", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout
 
 
