@@ -117,7 +117,9 @@ def test_ctrl_c_at_any_moment_leaves_nothing_behind(start, tmp_path, after_s):
     began = time.monotonic()
     code = demo.wait(10)
     assert time.monotonic() - began < 5
-    assert code == 130
+    # A shell sees 130 in both cases. Interrupted while a dataclass is being made (by `exec`), the
+    # interpreter ends as if nobody had caught it.
+    assert code in (130, -signal.SIGINT)
     text = (tmp_path / "out.log").read_text()
     assert "Traceback" not in text
     assert not processes_of(out)
