@@ -24,25 +24,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from inferwatch.events.deadletter import DeadLetter
 from pipeline.decode import Decoded, Decoder, RawRecord
 from pipeline.labels.kept import KeptRows
 from pipeline.limits import Moves
+from pipeline.pane_shelf import PaneShelf
 from pipeline.partition import PartitionState
-from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.reference.learning import Part
-from pipeline.state.kept import KeptStore
+from pipeline.state.history import Refused
 from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import pack, pack_small, unpack
-from pipeline.state.partitions import PartitionStore, Step, new_generation
+from pipeline.state.partitions import Step, new_generation
 from pipeline.state.samples import packed_parts, unpacked_samples
+from pipeline.state.stored_panes import StoredPanes, latest
+from pipeline.surroundings import Surroundings
 from pipeline.threads import in_threads
-from pipeline.windows.counting import CountingRules
 from pipeline.windows.pane import PaneKey
 
 log = logging.getLogger(__name__)
@@ -91,44 +91,12 @@ class Work(Protocol):
         """Panes and label records that nothing needs any more."""
 
 
-class Log(Protocol):
-    """The log of a partition, outside the consumer group; blocking."""
-
-    def bounds(self, source: SourcePartition) -> tuple[int, int]:
-        """(first offset held, offset after the last)."""
-
-    def read(
-        self, source: SourcePartition, first: int, after: int
-    ) -> Generator[list[RawRecord], None, None]:
-        """The records with `first` <= offset < `after`, in stretches."""
-
-
 @dataclass(slots=True)
 class _Arrival:
     """A record that Kafka delivered, and how to acknowledge it."""
 
     record: RawRecord
     acknowledge: Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the owners of all partitions share."""
-
-    store: PartitionStore
-    kept: KeptStore
-    log: Log
-    references: ReferenceCatalog
-    references_read: Callable[[], Awaitable[None]]
-    rules_of: Callable[[str], CountingRules]
-    first_offset: Callable[[SourcePartition], int]
-    send_dead_letters: Callable[[Sequence[DeadLetter]], Awaitable[None]]
-    notify: Callable[[set[str]], Awaitable[None]]
-    now_ms: Callable[[], int]
-
-
-class Refused(Exception):
-    """Redis did not take a step: it holds another history."""
 
 
 class PartitionOwner:
@@ -147,6 +115,7 @@ class PartitionOwner:
         self._work = work
         self._around = around
         self._state: PartitionState | None = None
+        self._panes = PaneShelf()
         self._generation = ""
         self._inbox: deque[_Arrival] = deque()
         self._inbox_bytes = 0
@@ -154,7 +123,8 @@ class PartitionOwner:
         self._room = asyncio.Event()
         self._room.set()
         self._position = -1
-        self._opened_at = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._opened_at = self._loop.time()
         self._checked_at = self._opened_at
         self._lock = asyncio.Lock()
 
@@ -224,7 +194,7 @@ class PartitionOwner:
                 raise
 
     async def _step(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         if self._state is None:
             if not self._inbox and self._position < 0 and now - self._opened_at < IDLE_LOAD_S:
                 return
@@ -256,9 +226,13 @@ class PartitionOwner:
         around = self._around
         self.looked_up = ""
         stored = await around.store.load(self.source)
+        read = StoredPanes(
+            self.source, around.store, around.references, around.rules_of, self._loop
+        )
+        panes = PaneShelf(stored.panes if stored else (), read, around.room)
         if stored is None:
             first = await asyncio.to_thread(around.first_offset, self.source)
-            empty = PartitionState(offset=first - 1, from_start=first == 0)
+            empty = PartitionState(offset=first - 1, from_start=first == 0, panes=panes)
             generation = new_generation()
             head = pack(empty.head())
             if not await around.store.begin(self.source, generation, empty.offset, head):
@@ -270,14 +244,14 @@ class PartitionOwner:
                 lambda: PartitionState.restore(
                     stored.offset,
                     unpack(stored.head, what),
-                    {key: unpack(pane, what) for key, pane in stored.panes.items()},
+                    panes,
                     {identity: unpack(label, what) for identity, label in stored.labels.items()},
-                    around.references.by_fingerprint,
-                    around.rules_of,
                     unpacked_samples(stored.samples, what),
                 )
             )
             self._generation = stored.generation
+        await asyncio.to_thread(panes.wake, latest(stored.panes if stored else ()))
+        self._panes = panes
         if self._position < 0:
             # Nothing was delivered: what an idle partition lost is otherwise never read again.
             _, self._position = await asyncio.to_thread(around.log.bounds, self.source)
@@ -331,6 +305,7 @@ class PartitionOwner:
         if not await self._around.store.write(self.source, step):
             raise Refused(f"{self.source}: Redis holds another history than this owner's")
         self._generation = generation
+        self._panes.settle()
 
     def _packed(
         self,

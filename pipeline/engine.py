@@ -27,7 +27,7 @@ from inferwatch.events.reference import ReferenceProfile
 from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from inferwatch.tasks import end_tasks
-from pipeline.commit import PartitionOwner, Surroundings, Work
+from pipeline.commit import PartitionOwner, Work
 from pipeline.decode import Decoder, RawRecord
 from pipeline.epoch import EpochGate, LogSpan
 from pipeline.evaluate import ModelEvaluator, Outlets
@@ -46,6 +46,7 @@ from pipeline.state.evaluations import EvaluationStore
 from pipeline.state.kept import KeptStore
 from pipeline.state.keys import Keys, SourcePartition
 from pipeline.state.partitions import PartitionStore
+from pipeline.surroundings import Surroundings
 from pipeline.transport import TRANSIENT, Transport, partition_of_model
 from pipeline.window_panes import RunRoom
 from pipeline.windows_log import WORKER, WindowsLog

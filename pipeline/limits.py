@@ -16,7 +16,7 @@ judged by the same rule when it is made (pipeline/pooling.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 
 from inferwatch.events.reference import CategoricalReference, ReferenceProfile
@@ -27,7 +27,7 @@ from pipeline.reference.catalog import EVERY_MODEL, ReferenceCatalog
 from pipeline.windows.name_limit import OTHER, LowestNames, NameLimit
 from pipeline.windows.pane import Pane, PaneKey
 
-Panes = dict[str, Pane]
+Panes = MutableMapping[str, Pane]
 
 
 def pool_of(segment: str) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from inferwatch.tasks import end_tasks
-from pipeline.commit import PartitionOwner, Refused
+from pipeline.commit import PartitionOwner
 from pipeline.decode import RawRecord
 from pipeline.log import LogEnds
 from pipeline.progress import BEAT_TTL_MS, Beat
+from pipeline.state.history import Refused
 from pipeline.state.keys import SourcePartition
 from pipeline.state.partitions import PartitionStore
 from pipeline.transport import RETRY_FIRST_S, RETRY_MOST_S, TRANSIENT

@@ -6,15 +6,13 @@ and its successor) come to the same state, so that whoever writes first does no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inferwatch.events.reference import ReferenceProfile
 from pipeline.labels.record import LabelRecord
 from pipeline.reference.row_sample import RowSample
-from pipeline.windows.counting import CountingRules
-from pipeline.windows.pane import Pane, PaneKey
+from pipeline.windows.pane import Pane
 from pipeline.windows.sequence import OriginSequence
 from pipeline.windows.watermark import NEVER
 
@@ -50,7 +48,7 @@ class PartitionState:
         high_ts: highest event time seen, never above its record's Kafka timestamp.
         models: the models that the partition carries: it counts for their watermark.
         origins: the numbers seen of each sender.
-        panes: by the text of their key.
+        panes: by the text of their key; of those the store holds some may rest (pane_shelf.py).
         labels: of a labels partition: what each id was last said to be.
         samples: of a predictions partition: by model, the rows that a reference is learned from.
     """
@@ -61,7 +59,7 @@ class PartitionState:
     models: set[str] = field(default_factory=set)
     origins: dict[str, OriginSequence] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
-    panes: dict[str, Pane] = field(default_factory=dict)
+    panes: MutableMapping[str, Pane] = field(default_factory=dict)
     labels: dict[str, LabelRecord] = field(default_factory=dict)
     samples: dict[str, RowSample] = field(default_factory=dict)
 
@@ -80,13 +78,11 @@ class PartitionState:
         cls,
         offset: int,
         head: list[Any],
-        panes: Mapping[str, Mapping[int, list[Any]]],
+        panes: MutableMapping[str, Pane],
         labels: Mapping[str, list[Any]],
-        references: Mapping[str, ReferenceProfile],
-        rules_of: Callable[[str], CountingRules],
         samples: Mapping[str, RowSample] | None = None,
     ) -> PartitionState:
-        """What `head` and the snapshots of panes, labels and samples gave."""
+        """What `head` and the snapshots of labels and samples gave, with these panes."""
         from_start, high_ts, models, origins, totals = head
         return cls(
             offset,
@@ -95,10 +91,7 @@ class PartitionState:
             set(models),
             {origin: OriginSequence.restore(seen) for origin, seen in origins.items()},
             Totals.restore(totals),
-            {
-                key: Pane.restore(plain, references, rules_of(PaneKey.parse(key).model))
-                for key, plain in panes.items()
-            },
+            panes,
             {identity: LabelRecord.restore(plain) for identity, plain in labels.items()},
             dict(samples or {}),
         )

@@ -5,6 +5,11 @@ names the history that the first one saw, a failover between them, which may hav
 alone, is noticed. About 2 µs a call inside of Redis.
 """
 
+
+class Refused(Exception):
+    """Redis did not take a step, or lacks what it had: it holds another history."""
+
+
 _READ = """
 local info = redis.pcall('INFO', 'replication')
 local history = type(info) == 'string' and string.match(info, 'master_replid:(%x+)') or ''

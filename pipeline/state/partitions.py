@@ -69,12 +69,12 @@ def new_generation() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPartition:
-    """What Redis holds of a partition; head, panes, labels and samples are packed."""
+    """What Redis holds of a partition: of panes the keys; head, labels and samples are packed."""
 
     generation: str
     offset: int
     head: bytes
-    panes: Mapping[str, bytes]
+    panes: frozenset[str]
     labels: Mapping[str, bytes]
     samples: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -113,10 +113,10 @@ class PartitionStore:
         self._clean = redis.register_script(_CLEAN)
 
     async def load(self, source: SourcePartition) -> StoredPartition | None:
-        """All that is stored, or None where there is nothing; read in one transaction."""
+        """What is stored, or None where there is nothing; read in one transaction."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hgetall(self._keys.partition(source, "head"))
-            pipe.hgetall(self._keys.partition(source, "panes"))
+            pipe.hkeys(self._keys.partition(source, "panes"))
             pipe.hgetall(self._keys.partition(source, "labels"))
             pipe.hgetall(self._keys.partition(source, "samples"))
             head, panes, labels, samples = await pipe.execute()
@@ -126,7 +126,7 @@ class PartitionStore:
             generation=head[b"generation"].decode(),
             offset=int(head[b"offset"]),
             head=head[b"head"],
-            panes={key.decode(): value for key, value in panes.items()},
+            panes=frozenset(key.decode() for key in panes),
             labels={key.decode(): value for key, value in labels.items()},
             samples={key.decode(): value for key, value in samples.items()},
         )

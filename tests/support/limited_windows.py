@@ -17,7 +17,7 @@ from pipeline.pooling import Pooling
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.stats.categories import category_order
 from pipeline.windows.grid import Span
-from pipeline.windows.pane import PaneKey
+from pipeline.windows.pane import Pane, PaneKey
 from pipeline.windows.result import WindowKey
 
 OTHER = "__other__"
@@ -64,15 +64,17 @@ class Partitions:
     def restart(self):
         """Every partition gets an owner that knows only what was written."""
         for key, state in self.states.items():
-            panes = {text: pane.snapshot() for text, pane in state.panes.items()}
+            known = self.references.by_fingerprint
+            panes = {
+                text: Pane.restore(pane.snapshot(), known, pane.rules)
+                for text, pane in state.panes.items()
+            }
             labels = {identity: label.snapshot() for identity, label in state.labels.items()}
             self.states[key] = PartitionState.restore(
                 state.offset,
                 state.head(),
                 panes,
                 labels,
-                self.references.by_fingerprint,
-                lambda model: self.plans.of(model).counting,
             )
 
     def windows(self) -> dict[tuple, WindowResult]:

@@ -28,7 +28,7 @@ class MemoryPartitionStore:
             generation=generation,
             offset=offset,
             head=head,
-            panes=dict(panes),
+            panes=frozenset(panes),
             labels=dict(labels),
             samples=dict(samples),
         )

@@ -9,13 +9,14 @@ from inferwatch.events.kinds import Kind
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.settings import load
 from pipeline import commit
-from pipeline.commit import PartitionOwner, Surroundings
+from pipeline.commit import PartitionOwner
 from pipeline.decode import Decoder, RawRecord
 from pipeline.fold import Folder
 from pipeline.models import ModelPlans
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.state.keys import SourcePartition
 from pipeline.state.samples import unpacked_samples
+from pipeline.surroundings import Surroundings
 from pipeline.work import EventWork, PaneExpiry
 
 SOURCE = SourcePartition("inference.predictions", 0)

@@ -7,13 +7,14 @@ from memory_stores import MemoryKeptStore, MemoryPartitionStore
 
 from inferwatch.events.kinds import Kind
 from inferwatch.settings import load
-from pipeline.commit import PartitionOwner, Surroundings
+from pipeline.commit import PartitionOwner
 from pipeline.decode import Decoder, RawRecord
 from pipeline.fold import Folder
 from pipeline.models import ModelPlans
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.state.keys import SourcePartition
 from pipeline.state.packing import unpack
+from pipeline.surroundings import Surroundings
 from pipeline.work import EventWork, PaneExpiry
 
 SOURCE = SourcePartition("inference.predictions", 0)
@@ -61,9 +62,10 @@ class Owned:
 
     async def stored(self):
         """The panes as Redis holds them, and as the owner does."""
-        stored = await self.store.load(SOURCE)
+        keys = sorted((await self.store.load(SOURCE)).panes)
+        ((_, packed),) = await self.store.panes([SOURCE], keys)
         held = {key: pane.snapshot() for key, pane in self.owner._state.panes.items()}
-        return {key: unpack(data, "") for key, data in stored.panes.items()}, held
+        return {key: unpack(data, "") for key, data in zip(keys, packed, strict=True)}, held
 
 
 @pytest.mark.parametrize("what", ["model", "version", "region"])

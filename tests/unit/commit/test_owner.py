@@ -9,11 +9,13 @@ from memory_stores import MemoryKeptStore, MemoryPartitionStore
 from inferwatch.events.kinds import Kind
 from inferwatch.settings import load
 from pipeline import commit
-from pipeline.commit import Changes, PartitionOwner, Refused, Surroundings
+from pipeline.commit import Changes, PartitionOwner
 from pipeline.decode import Decoder, RawRecord
 from pipeline.models import ModelPlans
 from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.state.history import Refused
 from pipeline.state.keys import SourcePartition
+from pipeline.surroundings import Surroundings
 from pipeline.windows.pane import Pane, PaneKey
 
 SOURCE = SourcePartition("inference.predictions", 0)

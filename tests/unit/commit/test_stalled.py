@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 from decoding import decoder, record
 
-from pipeline.commit import PartitionOwner, Surroundings
+from pipeline.commit import PartitionOwner
 from pipeline.state.keys import SourcePartition
+from pipeline.surroundings import Surroundings
 
 SOURCE = SourcePartition("inference.resources", 0)
 

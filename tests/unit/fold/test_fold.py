@@ -13,7 +13,7 @@ from pipeline.decode import Decoder, RawRecord
 from pipeline.fold import Folder
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
-from pipeline.windows.pane import PaneKey
+from pipeline.windows.pane import Pane, PaneKey
 from pipeline.windows.watermark import NEVER
 
 CONFIG = """
@@ -174,14 +174,8 @@ def test_a_state_stored_and_restored_goes_on_as_if_nothing_had_been():
     whole = fold(records).state
     half = fold(records[:20]).state
     config = settings()
-    restored = PartitionState.restore(
-        half.offset,
-        half.head(),
-        {key: pane.snapshot() for key, pane in half.panes.items()},
-        {},
-        {},
-        lambda model: next(iter(half.panes.values())).rules,
-    )
+    panes = {key: Pane.restore(pane.snapshot(), {}, pane.rules) for key, pane in half.panes.items()}
+    restored = PartitionState.restore(half.offset, half.head(), panes, {})
     decoder = Decoder(Kind.PREDICTION, config.limits, clock=lambda: 0)
     Folder(config, ReferenceCatalog()).fold(restored, decoder.decode(records[20:]), 39)
     assert restored.head() == whole.head()

@@ -54,7 +54,8 @@ async def test_a_step_is_written_whole_and_any_bytes_come_back(store, source):
     assert await store.write(source, wrote)
     held = await store.load(source)
     assert (held.generation, held.offset, held.head) == ("g2", 41, b"head41")
-    assert held.panes == {pane: every_byte}
+    assert held.panes == {pane}
+    assert await store.panes([source], [pane]) == [(41, [every_byte])]
     assert held.labels == {label: every_byte[::-1]}
     assert await store.marks([source]) == [{pane: "g2"}]
 
@@ -100,7 +101,8 @@ async def test_panes_and_labels_go_in_the_same_step(store, source):
         source, step("g2", "g3", 2, panes={"c": b"2"}, panes_gone=["a"], labels_gone=["i"])
     )
     held = await store.load(source)
-    assert held.panes == {"b": b"1", "c": b"2"}
+    assert held.panes == {"b", "c"}
+    assert await store.panes([source], ["a", "b", "c"]) == [(2, [None, b"1", b"2"])]
     assert held.labels == {}
 
 
@@ -112,7 +114,7 @@ async def test_samples_go_in_the_same_step_and_are_read_by_field(store, source):
     assert not await store.write(source, step("g2", "z", 3, samples={"a": b"z"}))
     held = await store.load(source)
     assert held.samples == {"a": b"2", "b": b"\xff"}
-    assert (held.panes, held.labels) == ({}, {})
+    assert (held.panes, held.labels) == (frozenset(), {})
     assert await store.samples([source, other], ["a", "c", "b"]) == [held.samples, {}]
 
 

@@ -1,0 +1,212 @@
+"""Panes that rest in the store: read again when rows come for them, and then as if never gone."""
+
+import asyncio
+import json
+import random
+
+import pytest
+from memory_stores import MemoryKeptStore, MemoryPartitionStore
+
+from inferwatch.events.kinds import Kind
+from inferwatch.settings import load
+from pipeline.commit import PartitionOwner
+from pipeline.decode import Decoder, RawRecord
+from pipeline.fold import Folder
+from pipeline.models import ModelPlans
+from pipeline.pane_shelf import PaneRoom, PaneShelf
+from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.state import stored_panes
+from pipeline.state.history import Refused
+from pipeline.state.keys import SourcePartition
+from pipeline.surroundings import Surroundings
+from pipeline.windows.pane import Pane, PaneKey
+from pipeline.work import EventWork, PaneExpiry
+
+SOURCE = SourcePartition("inference.predictions", 0)
+TEXT = """
+defaults: {windows: [1m], lateness: 2h, reference: {learn: "off"}}
+limits: {segments: 3}
+models: [{name: m, segments: [region]}]
+"""
+SETTINGS = load(None, text=TEXT)
+RULES = ModelPlans(SETTINGS).of("m").counting
+
+
+def shelf(*stored, whole=1_000, read=None):
+    reads = [] if read is None else read
+
+    def fetch(keys):
+        reads.append(list(keys))
+        return {key: Pane(RULES) for key in keys}
+
+    return PaneShelf(stored, fetch, PaneRoom(whole))
+
+
+def test_what_was_used_last_stays_and_the_others_rest():
+    panes = shelf()
+    for key in "abc":
+        panes[key] = Pane(RULES)
+    panes.settle()
+    size = panes.bytes // 3
+    panes = shelf(whole=2 * size)
+    for key in "abc":
+        panes[key] = Pane(RULES)
+    panes.settle()
+    assert (panes.awake, panes.bytes) == (2, 2 * size)
+    assert panes["b"].counts == {}
+    panes["d"] = Pane(RULES)
+    panes.settle()
+    assert panes.awake == 2
+    # "c" was used before "b" and "d".
+    reads = []
+    panes._fetch = lambda keys: reads.extend(keys) or {key: Pane(RULES) for key in keys}
+    assert [panes[key].counts for key in "bd"] == [{}, {}]
+    assert reads == []
+    assert panes["c"].counts == {}
+    assert reads == ["c"]
+    assert sorted(panes) == list("abcd")
+
+
+def test_nothing_rests_that_is_not_told_to_be_stored():
+    panes = shelf(whole=0)
+    for key in "abc":
+        panes[key] = Pane(RULES)
+    assert panes.awake == 3
+    panes.settle()
+    assert panes.awake == 1
+
+
+def test_what_rests_is_there_is_forgotten_unread_and_read_at_once():
+    reads = []
+    panes = shelf("a", "b", "c", read=reads)
+    assert (len(panes), panes.awake, "a" in panes, "z" in panes) == (3, 0, True, False)
+    del panes["b"]
+    panes.wake(["a", "b", "c"])
+    assert reads == [["a", "c"]]
+    assert panes.get("z") is None
+    with pytest.raises(KeyError):
+        del panes["b"]
+    panes.settle()
+    assert panes.pop("a").counts == {}
+    assert list(panes) == ["c"]
+    assert panes.bytes == panes["c"].nbytes
+
+
+def test_partitions_share_the_room():
+    room = PaneRoom(900)
+    shelves = [PaneShelf(room=room) for _ in range(3)]
+    assert room.share == 300
+    del shelves[0]
+    assert room.share == 450
+
+
+class World:
+    """A partition, and owners of it that hold more or less in memory."""
+
+    def __init__(self, whole):
+        self.store = MemoryPartitionStore()
+        self.room = PaneRoom(whole)
+        self.owner = self.open()
+        self.reads = 0
+        panes = self.store.panes
+
+        async def counted(sources, fields):
+            self.reads += len(fields)
+            return await panes(sources, fields)
+
+        self.store.panes = counted
+
+    def open(self):
+        async def nothing(*_):
+            return None
+
+        around = Surroundings(
+            store=self.store,
+            kept=MemoryKeptStore(),
+            log=None,
+            references=ReferenceCatalog(),
+            references_read=nothing,
+            rules_of=lambda model: RULES,
+            first_offset=lambda source: 0,
+            send_dead_letters=nothing,
+            notify=nothing,
+            now_ms=lambda: 0,
+            room=self.room,
+        )
+        work = EventWork(Folder(SETTINGS, around.references), PaneExpiry(SETTINGS, dict))
+        decoder = Decoder(Kind.PREDICTION, SETTINGS.limits, clock=lambda: 0)
+        return PartitionOwner(SOURCE, decoder, work, around)
+
+    async def take(self, offset, event):
+        value = json.dumps(event).encode()
+        record = RawRecord(SOURCE.topic, 0, offset, 10**15, None, value, ())
+        await self.owner.take(record, lambda: None)
+        await self.owner.step()
+
+    async def stored(self):
+        keys = sorted((await self.store.load(SOURCE)).panes)
+        ((_, packed),) = await self.store.panes([SOURCE], keys)
+        return dict(zip(keys, packed, strict=True))
+
+
+def events(size=300):
+    """Rows of an hour in no order, of five regions of which three are told apart."""
+    draw = random.Random(4)
+    for _ in range(size):
+        yield {
+            "model": "m",
+            "ts": 10**12 + draw.randrange(3_600_000),
+            "prediction": draw.choice("ab"),
+            "features": {"x": draw.gauss(0, 1)},
+            "segment": {"region": draw.choice("uvwxy")},
+        }
+
+
+async def test_however_little_memory_there_is_the_same_panes_are_stored():
+    roomy, tight = World(10**9), World(0)
+    for offset, event in enumerate(events()):
+        for world in (roomy, tight):
+            await world.take(offset, event)
+        if offset == 150:
+            # A successor knows only what is stored.
+            tight.owner = tight.open()
+    assert roomy.owner._panes.awake > 100
+    assert tight.owner._panes.awake == 1
+    assert roomy.reads == 0
+    assert tight.reads > 300
+    assert await tight.stored() == await roomy.stored()
+
+
+async def test_a_successor_begins_with_the_latest_panes_in_memory(monkeypatch):
+    monkeypatch.setattr(stored_panes, "LATEST", 7)
+    world = World(10**9)
+    for offset, event in enumerate(events(60)):
+        await world.take(offset, event)
+    keys = sorted((await world.store.load(SOURCE)).panes, key=lambda k: PaneKey.parse(k).start)
+    world.owner = world.open()
+    await world.take(60, next(events(1)) | {"ts": PaneKey.parse(keys[-1]).start})
+    assert set(keys[-3:]) <= set(world.owner._panes._awake)
+    assert 7 <= world.owner._panes.awake < 12
+
+
+async def test_a_pane_that_redis_lost_means_another_history():
+    world = World(0)
+    first, second = ({"model": "m", "ts": ts, "prediction": "a"} for ts in (10**12, 10**12 + 10**6))
+    await world.take(0, first)
+    await world.take(1, second)
+    held = world.store._held[SOURCE]
+    world.store._held[SOURCE] = (*held[:3], {}, *held[4:])
+    with pytest.raises(Refused, match="no longer holds the pane"):
+        await world.take(2, first)
+    assert world.owner.offset is None
+
+
+async def test_panes_are_read_in_a_thread_while_the_loop_goes_on():
+    world = World(0)
+    await world.take(0, {"model": "m", "ts": 10**12, "prediction": "a"})
+    read = stored_panes.StoredPanes(
+        SOURCE, world.store, ReferenceCatalog(), lambda model: RULES, asyncio.get_running_loop()
+    )
+    keys = list((await world.store.load(SOURCE)).panes)
+    panes = await asyncio.to_thread(read, keys)
+    assert sum(c.rows for pane in panes.values() for c in pane.counts.values()) == 1
