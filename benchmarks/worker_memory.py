@@ -6,8 +6,8 @@ Each model has windows of a minute and of a day, so that every pane of the day i
 the worker holds in memory must not grow with them. Seeded predictions of all models (four fifths
 of the features numeric, the others categorical, each model with a reference of its own) go minute
 by minute through a real Kafka; one `inferwatch worker` counts them. Beside each figure stands what
-the panes would take if all of them lay decoded in memory, as this process measures it of some.
-
+the panes would take if all of them lay decoded in memory, as this process measures it of some. At
+the end the windows in `monitoring.windows` must hold every row once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ import orjson
 import psutil
 import pyarrow as pa
 import redis
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
 from kafka import KafkaConsumer, KafkaProducer
+from kafka_server import KafkaServer
 
 from benchmarks.worker import MINUTE, PARTITIONS, lag
 from inferwatch.embedded.redis import EmbeddedRedis
@@ -34,7 +38,6 @@ from inferwatch.events.json_codec import dumps
 from inferwatch.events.kinds import ARROW_STREAM
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.settings import load
-from kafka_server import KafkaServer  # benchmarks.worker puts it on the path
 from pipeline.columns import Column
 from pipeline.models import ModelPlans
 from pipeline.reference.builder import BuildSpec, profile_of
