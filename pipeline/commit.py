@@ -287,6 +287,7 @@ class PartitionOwner:
             changes = await self._work.idle(state)
         if records or changes.dirty or changes.labels or changes.sampled:
             await self._write(state, changes)
+        self._panes.settle()
         if changes.looked_up:
             self.looked_up = changes.looked_up
         if changes.dirty:
@@ -305,7 +306,6 @@ class PartitionOwner:
         if not await self._around.store.write(self.source, step):
             raise Refused(f"{self.source}: Redis holds another history than this owner's")
         self._generation = generation
-        self._panes.settle()
 
     def _packed(
         self,

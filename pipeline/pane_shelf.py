@@ -14,32 +14,33 @@ from pipeline.windows.pane import Pane
 PANES_BYTES = 96 * 1024 * 1024
 """Memory that the panes of all partitions of a worker may take between their steps."""
 
+KEPT_STEPS = 20
+"""What was used in the last steps of its partition stays, whatever it takes: it is used again."""
+
 Fetch = Callable[[Sequence[str]], Mapping[str, Pane]]
 """Reads these panes from the store; an error where it does not hold one."""
 
 
 class PaneRoom:
-    """Shares the memory for panes equally among the partitions that a worker owns.
+    """The memory for the panes of all partitions that a worker owns.
 
-    >>> room = PaneRoom(1_000)
-    >>> one, other = PaneShelf(room=room), PaneShelf(room=room)
-    >>> room.share
-    500
+    What one partition leaves another may take; where all are full each has an equal share.
     """
 
-    def __init__(self, whole: int = PANES_BYTES) -> None:
-        """So many bytes for all together."""
+    def __init__(self, whole: int = PANES_BYTES, kept_steps: int = KEPT_STEPS) -> None:
+        """So many bytes for all together, for what was not used in so many steps."""
+        self.kept_steps = kept_steps
         self._whole = whole
         self._shelves: WeakSet[PaneShelf] = WeakSet()
 
     def enter(self, shelf: PaneShelf) -> None:
-        """One more takes a share, for as long as it lives."""
+        """One more takes part, for as long as it lives."""
         self._shelves.add(shelf)
 
-    @property
-    def share(self) -> int:
-        """Bytes for each."""
-        return self._whole // max(1, len(self._shelves))
+    def is_short_for(self, shelf: PaneShelf) -> bool:
+        """Whether there is too little room, and this one has more than its share of it."""
+        taken = sum(one.bytes for one in self._shelves)
+        return taken > self._whole and shelf.bytes > self._whole // len(self._shelves)
 
 
 class PaneShelf(MutableMapping[str, Pane]):
@@ -73,6 +74,8 @@ class PaneShelf(MutableMapping[str, Pane]):
         self._fetch = fetch
         self._room = room
         self._used: set[str] = set()
+        self._steps = 0
+        self._used_in: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
         self.bytes = 0
         if room is not None:
@@ -93,20 +96,27 @@ class PaneShelf(MutableMapping[str, Pane]):
             self._resting.difference_update(resting)
 
     def settle(self) -> None:
-        """All is stored as it is here: let what was not used for longest rest, until all fits."""
+        """A step is over, all is stored: let what was not used for longest rest, until it fits."""
         if self._room is None:
             return
+        self._steps += 1
         for key in self._used & self._awake.keys():
             # What was used last stands last.
             pane = self._awake[key] = self._awake.pop(key)
+            self._used_in[key] = self._steps
             self._size(key, pane.nbytes)
         self._used.clear()
-        most = self._room.share
-        while self.bytes > most and len(self._awake) > 1:
+        while self._awake and self._room.is_short_for(self):
             key = next(iter(self._awake))
-            del self._awake[key]
-            self._size(key, 0)
+            if self._steps - self._used_in[key] < self._room.kept_steps:
+                break
+            self._drop(key)
             self._resting.add(key)
+
+    def _drop(self, key: str) -> None:
+        del self._awake[key]
+        self._used_in.pop(key, None)
+        self._size(key, 0)
 
     def _size(self, key: str, size: int) -> None:
         self.bytes += size - self._sizes.pop(key, 0)
@@ -136,8 +146,7 @@ class PaneShelf(MutableMapping[str, Pane]):
         if key in self._resting:
             self._resting.remove(key)
             return
-        del self._awake[key]
-        self._size(key, 0)
+        self._drop(key)
 
     def __iter__(self) -> Iterator[str]:
         """All keys."""

@@ -32,53 +32,50 @@ SETTINGS = load(None, text=TEXT)
 RULES = ModelPlans(SETTINGS).of("m").counting
 
 
-def shelf(*stored, whole=1_000, read=None):
+def shelf(*stored, whole=0, kept_steps=1, read=None):
     reads = [] if read is None else read
 
     def fetch(keys):
         reads.append(list(keys))
         return {key: Pane(RULES) for key in keys}
 
-    return PaneShelf(stored, fetch, PaneRoom(whole))
+    return PaneShelf(stored, fetch, PaneRoom(whole, kept_steps))
+
+
+SIZE = Pane(RULES).nbytes
 
 
 def test_what_was_used_last_stays_and_the_others_rest():
-    panes = shelf()
+    reads = []
+    panes = shelf(whole=2 * SIZE, kept_steps=0, read=reads)
     for key in "abc":
         panes[key] = Pane(RULES)
-    panes.settle()
-    size = panes.bytes // 3
-    panes = shelf(whole=2 * size)
-    for key in "abc":
-        panes[key] = Pane(RULES)
-    panes.settle()
-    assert (panes.awake, panes.bytes) == (2, 2 * size)
+        panes.settle()
+    assert (panes.awake, panes.bytes) == (2, 2 * SIZE)
     assert panes["b"].counts == {}
     panes["d"] = Pane(RULES)
     panes.settle()
-    assert panes.awake == 2
     # "c" was used before "b" and "d".
-    reads = []
-    panes._fetch = lambda keys: reads.extend(keys) or {key: Pane(RULES) for key in keys}
     assert [panes[key].counts for key in "bd"] == [{}, {}]
     assert reads == []
     assert panes["c"].counts == {}
-    assert reads == ["c"]
+    assert reads == [["c"]]
     assert sorted(panes) == list("abcd")
 
 
-def test_nothing_rests_that_is_not_told_to_be_stored():
-    panes = shelf(whole=0)
-    for key in "abc":
-        panes[key] = Pane(RULES)
-    assert panes.awake == 3
-    panes.settle()
-    assert panes.awake == 1
+def test_nothing_rests_before_its_step_is_stored_and_some_more():
+    panes = shelf(kept_steps=3)
+    panes["a"] = Pane(RULES)
+    left = []
+    for _ in range(5):
+        left.append(panes.awake)
+        panes.settle()
+    assert left == [1, 1, 1, 1, 0]
 
 
 def test_what_rests_is_there_is_forgotten_unread_and_read_at_once():
     reads = []
-    panes = shelf("a", "b", "c", read=reads)
+    panes = shelf("a", "b", "c", whole=10**6, read=reads)
     assert (len(panes), panes.awake, "a" in panes, "z" in panes) == (3, 0, True, False)
     del panes["b"]
     panes.wake(["a", "b", "c"])
@@ -89,15 +86,24 @@ def test_what_rests_is_there_is_forgotten_unread_and_read_at_once():
     panes.settle()
     assert panes.pop("a").counts == {}
     assert list(panes) == ["c"]
-    assert panes.bytes == panes["c"].nbytes
+    assert panes.bytes == SIZE
 
 
-def test_partitions_share_the_room():
-    room = PaneRoom(900)
-    shelves = [PaneShelf(room=room) for _ in range(3)]
-    assert room.share == 300
-    del shelves[0]
-    assert room.share == 450
+def test_a_partition_may_take_what_others_leave_and_gives_it_back():
+    room = PaneRoom(4 * SIZE, 0)
+    one, other = PaneShelf(room=room), PaneShelf(room=room)
+    for key in "abcd":
+        one[key] = Pane(RULES)
+    one.settle()
+    assert one.awake == 4
+    other["z"] = Pane(RULES)
+    other.settle()
+    one.settle()
+    assert (one.awake, other.awake) == (3, 1)
+    del other
+    one["e"] = Pane(RULES)
+    one.settle()
+    assert one.awake == 4
 
 
 class World:
@@ -105,7 +111,7 @@ class World:
 
     def __init__(self, whole):
         self.store = MemoryPartitionStore()
-        self.room = PaneRoom(whole)
+        self.room = PaneRoom(whole, 0)
         self.owner = self.open()
         self.reads = 0
         panes = self.store.panes
@@ -171,7 +177,7 @@ async def test_however_little_memory_there_is_the_same_panes_are_stored():
             # A successor knows only what is stored.
             tight.owner = tight.open()
     assert roomy.owner._panes.awake > 100
-    assert tight.owner._panes.awake == 1
+    assert tight.owner._panes.awake == 0
     assert roomy.reads == 0
     assert tight.reads > 300
     assert await tight.stored() == await roomy.stored()
