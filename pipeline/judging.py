@@ -18,13 +18,11 @@ from pipeline.models import ModelPlan
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.rules.readiness import QualityReadiness
 from pipeline.rules.watch import ModelWatch
+from pipeline.unjudged import Track, Unjudged
 from pipeline.windows.grid import Span
 from pipeline.windows.names import join_names, split_names
 from pipeline.windows.result import WindowKey
 from pipeline.windows.watermark import NEVER
-
-Track = tuple[str, str, str]
-"""Window, version and segment: the windows that follow one another in time."""
 
 Look = Callable[[WindowKey, WindowResult], WindowResult]
 """A window's result as its labels stand now, given the one that is known."""
@@ -74,8 +72,7 @@ class ModelJudge:
             step_ms=plan.grid.smallest.size,
         )
         self._judged = Judged()
-        # By track, the windows in their order: only the first of each is ever looked at.
-        self._unjudged: dict[Track, dict[WindowKey, WindowResult | None]] = {}
+        self._unjudged = Unjudged()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -84,7 +81,7 @@ class ModelJudge:
 
     def waits(self, key: WindowKey) -> bool:
         """Whether the window's quality is still to be judged."""
-        return key in self._unjudged.get(key.track, ())
+        return key in self._unjudged
 
     @property
     def is_waiting(self) -> bool:
@@ -95,10 +92,10 @@ class ModelJudge:
         """Judge a window that is final; `again`: it says something new since it was judged."""
         reference = self._references.in_force(self._plan.name, key.version, key.span.start)
         if self.waits(key):
-            self._unjudged[key.track][key] = result
+            self._unjudged.put(key, result)
         if key.span.end > self._judged.final.get(key.track, NEVER):
             self._judged.final[key.track] = key.span.end
-            self._unjudged.setdefault(key.track, {})[key] = result
+            self._unjudged.put(key, result)
             return self._watch.judge(result, part="final", reference=reference)
         if not again:
             return []
@@ -117,12 +114,11 @@ class ModelJudge:
         step = self._plan.grid.smallest.size
         time = label_time // step * step
         alerts: list[Alert] = []
-        first = [next(iter(windows)) for windows in self._unjudged.values()]
-        heads = [(key.turn, key) for key in first]
+        heads = [(key.turn, key) for key in self._unjudged.first()]
         heapify(heads)
         while heads:
             _, key = heappop(heads)
-            known = self._unjudged[key.track][key]
+            known = self._unjudged.result(key)
             result = None if known is None else look(key, known)
             if result is None or not self._readiness.ready(result, time):
                 continue
@@ -135,13 +131,8 @@ class ModelJudge:
 
     def _judged_quality(self, key: WindowKey) -> WindowKey | None:
         """Take the first window of a track out; the one that is first now."""
-        windows = self._unjudged[key.track]
-        del windows[key]
         self._judged.quality[key.track] = key.span.end
-        if windows:
-            return next(iter(windows))
-        del self._unjudged[key.track]
-        return None
+        return self._unjudged.take(key)
 
     def observe_delay(self, result: WindowResult, label_time: int) -> None:
         """Learn from a result that is published how late the labels come, and how many."""
@@ -149,21 +140,21 @@ class ModelJudge:
 
     def unread(self) -> list[WindowKey]:
         """The windows to be read again: first of their track, with a result that is not known."""
-        first = [next(iter(windows.items())) for windows in self._unjudged.values()]
-        return sorted((key for key, result in first if result is None), key=turn)
+        waiting = self._unjudged
+        return sorted((key for key in waiting.first() if not waiting.is_known(key)), key=turn)
 
     def reread(self, key: WindowKey, result: WindowResult | None) -> None:
         """The result of an unread window; None where nothing is left of it to judge."""
         if result is None:
             self._judged_quality(key)
         else:
-            self._unjudged[key.track][key] = result
+            self._unjudged.put(key, result)
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
         return [
             self._judged.snapshot(),
-            [window_text(key) for windows in self._unjudged.values() for key in windows],
+            [window_text(key) for key in self._unjudged],
             self._readiness.snapshot(),
             self._watch.snapshot(),
         ]
@@ -172,9 +163,9 @@ class ModelJudge:
         """Go on from a snapshot."""
         judged, unjudged, readiness, watch = plain
         self._judged = Judged.restore(judged)
-        self._unjudged = {}
+        self._unjudged = Unjudged()
         for key in map(parse_window, unjudged):
-            self._unjudged.setdefault(key.track, {})[key] = None
+            self._unjudged.put(key, None)
         self._readiness.restore(readiness)
         self._watch.restore(watch)
 
