@@ -13,15 +13,19 @@ KEYS = [WindowKey(Span(minute * 60_000, 60_000, "1m"), "1", "") for minute in ra
 def result(n):
     values = {f.name: None for f in fields(NumericBlock) if f.init} | {"count": n, "mean": n / 3}
     block = NumericBlock(**values | {"missing": 0, "non_finite": 0, "type_mismatch": 0})
-    return WindowResult(
-        model="m",
-        version="1",
-        window="1m",
-        start=KEYS[n].span.end - 60_000,
-        end=KEYS[n].span.end,
-        rows=n,
-        features={f"f{i}": block for i in range(20)},
-    )
+    plain = {f.name: None for f in fields(WindowResult) if f.init and f.name != "schema"} | {
+        "model": "m",
+        "version": "1",
+        "window": "1m",
+        "start": KEYS[n].span.end - 60_000,
+        "end": KEYS[n].span.end,
+        "revision": 0,
+        "final": True,
+        "provisional": False,
+    }
+    counts = dict.fromkeys(("late", "duplicates", "lost"), 0)
+    blocks = {f"f{i}": block for i in range(20)}
+    return WindowResult(**plain | counts | {"rows": n, "features": blocks})
 
 
 def filled(held):
