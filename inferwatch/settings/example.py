@@ -126,6 +126,7 @@ _VALUES: dict[str, Any] = {
         "mint_ids": False,
         "queue": "64MiB",
         "admin": "127.0.0.1:9001",
+        "collector": {"wait": "1m", "pairs": 10000},
     },
 }
 

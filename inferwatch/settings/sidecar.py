@@ -217,6 +217,15 @@ class TimeoutSettings(Section):
     """For the next byte of an answer; then the client gets 504. 0: as long as the client does."""
 
 
+class CollectorSettings(Section):
+    """How the halves that loggers send become exchanges."""
+
+    wait: Annotated[Duration, Field(ge=10)] = 60_000
+    """How long a half waits for its other half; then a request counts as unanswered."""
+    pairs: Annotated[Int, Field(ge=1)] = 10_000
+    """How many halves may wait; above it the oldest is given up."""
+
+
 class SidecarSettings(Section):
     """The tap beside a model server."""
 
@@ -253,13 +262,22 @@ class SidecarSettings(Section):
     spool: SpoolSettings | None = None
     """Where events wait on disk while Kafka is away."""
     admin: Address = "127.0.0.1:9001"
-    """Address of /healthz, /readyz, /metrics, /v1/labels and /v1/predictions."""
+    """Address of /healthz, /readyz, /metrics, /v1/labels, /v1/predictions and CloudEvents. Named
+    without an upstream the sidecar is a collector: this address is all it has."""
     admin_token: Secret | None = None
-    """What callers of the admin address send as `Authorization: Bearer …`."""
+    """What callers of the admin address send: `Authorization: Bearer …`, or as Basic password."""
     resources: ResourceSettings = ResourceSettings()
     """What the model server uses."""
     timeouts: TimeoutSettings = TimeoutSettings()
     """How long the sidecar waits for the model server."""
+    collector: CollectorSettings = CollectorSettings()
+    """CloudEvents of KServe's and Seldon's loggers, which the admin address takes too."""
+
+    @property
+    def is_collector(self) -> bool:
+        """Whether there is no traffic to tap: only the admin address is there, and is asked for."""
+        said = self.model_fields_set
+        return self.upstream is None and "admin" in said and "listen" not in said
 
     @model_validator(mode="after")
     def _admin_address_is_guarded(self) -> SidecarSettings:

@@ -16,7 +16,16 @@ from inferwatch.settings.sidecar import SidecarSettings
 
 SECTIONS = ("broker", "topics", "limits", "defaults", "models")
 # These are about a process that stands in front of a server.
-_OUTSIDE = ("upstream", "listen", "admin", "admin_token", "resources", "timeouts", "spool")
+_OUTSIDE = (
+    "upstream",
+    "listen",
+    "admin",
+    "admin_token",
+    "resources",
+    "timeouts",
+    "spool",
+    "collector",
+)
 
 
 def settings_of(config: str | None, options: Mapping[str, Any]) -> Settings:

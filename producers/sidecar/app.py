@@ -1,4 +1,4 @@
-"""The sidecar put together: proxy, reader, publisher, sampler and admin port."""
+"""The sidecar put together: proxy, reader, publisher, sampler, collector and admin port."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from collections.abc import Callable
 
 from inferwatch.errors import UsageError
 from inferwatch.settings import Settings
-from inferwatch.settings.sidecar import is_loopback
 from inferwatch.settings.types import split_address
 from producers.counters import Counters
 from producers.sidecar.admin.routes import Routes
-from producers.sidecar.admin.server import AdminConnection
-from producers.sidecar.events import UNVERSIONED
+from producers.sidecar.admin.server import AdminConnection, Clients
+from producers.sidecar.collector.collector import Collector
 from producers.sidecar.outlet import Connect, Outlet
-from producers.sidecar.proxy import Proxy, address_of, cannot_listen
-from producers.sidecar.resources import ResourceSampler, ServedModels, listeners
-from producers.sidecar.splice import SpliceRules
-from producers.sidecar.tap import Tap, TapRules
+from producers.sidecar.proxy import address_of, cannot_listen
+from producers.sidecar.traffic import Traffic, served_models
 from producers.sidecar.upstream import Upstream
 
 log = logging.getLogger("inferwatch.sidecar")
@@ -42,58 +39,35 @@ class Sidecar:
         """Build all parts; nothing listens and nothing is sent before `start`.
 
         Args:
-            settings: the whole config; `sidecar.upstream` must be there.
+            settings: the whole config; `sidecar.upstream` must be there, or `sidecar.admin` alone.
             connect: another broker than the config's Kafka, by origin.
 
         Raises:
             UsageError: there is no upstream.
         """
         sidecar = settings.sidecar
-        if sidecar is None or sidecar.upstream is None:
+        if sidecar is None or (sidecar.upstream is None and not sidecar.is_collector):
             raise UsageError(
                 "no upstream: say where the model server is, with --upstream http://HOST:PORT "
-                "or `sidecar.upstream` in the config"
+                "or `sidecar.upstream` in the config; a collector of CloudEvents alone is told "
+                "--admin HOST:PORT, and neither upstream nor listen"
             )
         self._settings = sidecar
         self.counters = Counters()
         self.listening = ""
         self.admin_listening = ""
         self._closing = False
-        fixed = (sidecar.model, sidecar.version or UNVERSIONED) if sidecar.model else None
-        self._models = ServedModels(fixed)
-        outlet = Outlet(
-            settings, self.counters, part="sidecar", connect=connect, seen=self._models.saw
-        )
+        upstream = None if sidecar.upstream is None else Upstream.parse(sidecar.upstream)
+        self.upstream_address = None if upstream is None else upstream.where
+        models = served_models(sidecar)
+        outlet = Outlet(settings, self.counters, part="sidecar", connect=connect, seen=models.saw)
         self.origin = outlet.origin
         self.publisher = outlet.publisher
-        self._reader = outlet.reader
-        rules = TapRules(outlet.copies)
-        self._upstream = Upstream.parse(sidecar.upstream)
-        self._proxy = Proxy(
-            SpliceRules(
-                upstream=self._upstream,
-                counters=self.counters,
-                new_tap=lambda: Tap(rules),
-                marks=sidecar.mint_ids,
-                connect_s=sidecar.timeouts.connect / 1000,
-                response_s=sidecar.timeouts.response / 1000,
-            )
-        )
-        self._sampler = ResourceSampler(
-            self.publisher,
-            self._models,
-            origin=self.origin,
-            pids=self._find_server,
-            passed=lambda: self._proxy.passed,
-            every_s=sidecar.resources.every / 1000,
-        )
+        self._outlet = outlet
+        self._traffic = None if upstream is None else Traffic(sidecar, upstream, outlet, models)
+        self._collector = Collector(sidecar, outlet)
         self._admin: asyncio.Server | None = None
-        self._admin_connections: set[AdminConnection] = set()
-
-    @property
-    def upstream_address(self) -> str:
-        """The model server's address."""
-        return self._upstream.where
+        self._admin_clients = Clients()
 
     async def start(self) -> None:
         """Listen, and begin to send.
@@ -102,15 +76,15 @@ class Sidecar:
             UsageError: an address cannot be listened on.
         """
         self.admin_listening = await self._start_admin()
-        try:
-            self.listening = await self._proxy.start(self._settings.listen)
-        except UsageError:
-            if self._admin is not None:
-                self._admin.close()
-            raise
-        self._reader.start()
-        self.publisher.start()
-        self._sampler.start()
+        if self._traffic is not None:
+            try:
+                self.listening = await self._traffic.start()
+            except UsageError:
+                if self._admin is not None:
+                    self._admin.close()
+                raise
+        self._outlet.start()
+        self._collector.start()
 
     async def close(
         self,
@@ -120,14 +94,15 @@ class Sidecar:
     ) -> None:
         """Let requests under way end, read and send what there is, within these times."""
         self._closing = True
-        await self._proxy.close(traffic_s)
+        if self._traffic is not None:
+            await self._traffic.close(traffic_s)
+        self._collector.close()
         # The admin port stays until the end, so that the counters can still be read.
-        await asyncio.to_thread(self._sampler.close)
-        await asyncio.to_thread(self._reader.close, DRAIN_READER_S)
+        await asyncio.to_thread(self._outlet.reader.close, DRAIN_READER_S)
         await asyncio.to_thread(self.publisher.close, events_s)
         if self._admin is not None:
             self._admin.close()
-            for connection in list(self._admin_connections):
+            for connection in list(self._admin_clients.open):
                 connection.close()
             await asyncio.sleep(0)
 
@@ -136,24 +111,18 @@ class Sidecar:
         routes = Routes(
             self.counters,
             self.publisher,
+            self._collector,
             token=None if token is None else token.get_secret_value(),
             is_ready=lambda: not self._closing,
         )
         host, port = split_address(self._settings.admin)
         try:
             self._admin = await asyncio.get_running_loop().create_server(
-                lambda: AdminConnection(routes, self._admin_connections), host, port
+                lambda: AdminConnection(routes, self._admin_clients), host, port
             )
         except OSError as error:
             raise cannot_listen("admin", self._settings.admin, error) from error
         return address_of(self._admin, host)
-
-    def _find_server(self) -> list[int]:
-        if self._settings.resources.pid is not None:
-            return [self._settings.resources.pid]
-        host = self._upstream.host
-        is_here = bool(host) and is_loopback(f"{'[' + host + ']' if ':' in host else host}:1")
-        return listeners(self._upstream.port) if is_here else []
 
 
 def run(settings: Settings) -> None:
@@ -183,12 +152,15 @@ async def _serve(sidecar: Sidecar) -> None:
         loop.add_signal_handler(signum, _stop_or_die, stopped)
     await sidecar.start()
     _calm_the_interpreter()
-    log.info(
-        "listening on %s, in front of %s; admin listening on %s",
-        sidecar.listening,
-        sidecar.upstream_address,
-        sidecar.admin_listening,
-    )
+    if sidecar.upstream_address is None:
+        log.info("collector of CloudEvents, listening on %s", sidecar.admin_listening)
+    else:
+        log.info(
+            "listening on %s, in front of %s; admin listening on %s",
+            sidecar.listening,
+            sidecar.upstream_address,
+            sidecar.admin_listening,
+        )
     await stopped.wait()
     log.info("closing: requests under way end, events are sent")
     await sidecar.close()

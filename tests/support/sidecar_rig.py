@@ -175,16 +175,20 @@ def rig(
     text: str = "",
     broker: KeepingBroker | None = None,
     is_real: bool = False,
+    is_collector: bool = False,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
     traffic_s: float = 0.5,
 ) -> Iterator[Rig]:
-    """A running sidecar; `script` None: nobody listens upstream; `is_real`: `text`'s Kafka."""
+    """A running sidecar; `script` None: nobody listens upstream; `is_real`: `text`'s Kafka.
+
+    `is_collector`: one without an upstream.
+    """
     upstream = ScriptedServer(script) if script is not None else None
     port = upstream.port if upstream else free_port()
+    tapped = {"upstream": f"http://127.0.0.1:{port}", "listen": "127.0.0.1:0"}
     own = SidecarSettings.model_validate(
         {
-            "upstream": f"http://127.0.0.1:{port}",
-            "listen": "127.0.0.1:0",
+            **({} if is_collector else tapped),
             "admin": "127.0.0.1:0",
             "batch": {"every": "10ms"},
             **(sidecar or {}),

@@ -7,12 +7,15 @@
 | `GET /metrics`         | its counters, as Prometheus text                                  |
 | `POST /v1/labels`      | label events                                                      |
 | `POST /v1/predictions` | prediction events                                                 |
+| `POST`, any other      | CloudEvents of KServe's agent and of Seldon's request logger      |
 
-With a token, all but the first two want `Authorization: Bearer TOKEN`.
+With a token, all but the first two want `Authorization: Bearer TOKEN`; or Basic with the token as
+password, because a logger can be told no header, but `http://x:TOKEN@HOST:PORT`.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +24,8 @@ from typing import Protocol
 from inferwatch.events.kinds import Kind
 from producers.counters import Counters
 from producers.sidecar.admin.intake import IntakeError, read_labels, read_predictions
-from producers.sidecar.admin.server import Request, Response
+from producers.sidecar.admin.server import Handler, Request, Response
+from producers.sidecar.collector.cloud_event import is_cloud_event
 from producers.sink import Event
 
 _OPEN = ("/healthz", "/readyz")
@@ -43,13 +47,15 @@ class Routes:
         self,
         counters: Counters,
         intake: Intake,
+        events: Handler,
         *,
         token: str | None,
         is_ready: Callable[[], bool],
     ) -> None:
-        """`token` is None where none is asked for."""
+        """`events` takes CloudEvents; `token` is None where none is asked for."""
         self._counters = counters
         self._intake = intake
+        self._events = events
         self._token = None if token is None else token.encode()
         self._is_ready = is_ready
         self._table: dict[str, tuple[str, Callable[[Request], Response]]] = {
@@ -67,6 +73,8 @@ class Routes:
             return Response.json(
                 401, {"error": "a token is wanted"}, ("WWW-Authenticate", "Bearer")
             )
+        if handler is None and request.method == "POST" and is_cloud_event(request.headers):
+            return self._events(request)
         if handler is None:
             return Response.json(404, {"error": f"there is {', '.join(self._table)}"})
         asked = "GET" if request.method == "HEAD" else request.method
@@ -77,9 +85,8 @@ class Routes:
     def _may(self, request: Request) -> bool:
         if self._token is None or request.path in _OPEN:
             return True
-        scheme, _, given = (request.header(b"authorization") or "").partition(" ")
-        is_same = hmac.compare_digest(given.strip().encode("latin-1", "replace"), self._token)
-        return scheme.lower() == "bearer" and is_same
+        given = _token(request.header(b"authorization") or "")
+        return given is not None and hmac.compare_digest(given, self._token)
 
     def _ready(self, _request: Request) -> Response:
         ready = self._is_ready()
@@ -111,3 +118,20 @@ class Routes:
                 503, {"error": "the queue is full; nothing was taken"}, ("Retry-After", "5")
             )
         return Response.json(202, {"accepted": len(events)})
+
+
+def _token(authorization: str) -> bytes | None:
+    """The token of a header; None where it holds none.
+
+    >>> _token("Bearer s3cret"), _token("Basic eDpzM2NyZXQ="), _token("Basic x")
+    (b's3cret', b's3cret', None)
+    """
+    scheme, _, given = authorization.partition(" ")
+    text = given.strip().encode("latin-1", "replace")
+    if scheme.lower() == "bearer":
+        return text
+    try:
+        _, colon, password = base64.b64decode(text, validate=True).partition(b":")
+    except ValueError:
+        return None
+    return password if colon and scheme.lower() == "basic" else None

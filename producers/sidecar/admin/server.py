@@ -1,7 +1,7 @@
 """A small HTTP/1.1 server for a few short requests, without any framework.
 
-What it takes is bounded before it is parsed: 16 KiB of head, `BODY_LIMIT` of body, and 30 s for
-a request to come whole.
+What it takes is bounded before it is parsed: 16 KiB of head, `BODY_LIMIT` of body, `MOST_BYTES` of
+all bodies that are under way, and 30 s for a request to come whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ log = logging.getLogger("inferwatch.sidecar")
 HEAD_LIMIT = 16 * 1024
 BODY_LIMIT = 8 * 2**20
 REQUEST_S = 30.0
-MOST_CONNECTIONS = 64
+MOST_CONNECTIONS = 1024
+MOST_BYTES = 64 * 2**20
 
 _REASONS = {
     200: "OK",
@@ -70,13 +71,22 @@ class Response:
 Handler = Callable[[Request], Response]
 
 
+@dataclass(slots=True)
+class Clients:
+    """The connections that are open, and the bytes of bodies that they hold together."""
+
+    open: set[AdminConnection] = field(default_factory=set)
+    body_bytes: int = 0
+
+
 class AdminConnection(asyncio.Protocol):
     """One client; requests one after the other, answered by `handler` without waiting."""
 
-    def __init__(self, handler: Handler, register: set[AdminConnection]) -> None:
+    def __init__(self, handler: Handler, clients: Clients) -> None:
         """Wait for the client."""
         self._handler = handler
-        self._register = register
+        self._clients = clients
+        self._body = bytearray()
         self._transport: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._start_request()
@@ -84,7 +94,7 @@ class AdminConnection(asyncio.Protocol):
     def _start_request(self) -> None:
         self._url = b""
         self._headers: Headers = []
-        self._body = bytearray()
+        self._forget_body()
         self._head_size = 0
 
     # ---- asyncio's side
@@ -92,8 +102,8 @@ class AdminConnection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """A client is here."""
         self._transport = transport
-        self._register.add(self)
-        if len(self._register) > MOST_CONNECTIONS:
+        self._clients.open.add(self)
+        if len(self._clients.open) > MOST_CONNECTIONS:
             self._refuse(503, "too many connections")
             return
         self._parser = httptools.HttpRequestParser(self)
@@ -113,7 +123,8 @@ class AdminConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        self._register.discard(self)
+        self._clients.open.discard(self)
+        self._forget_body()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -146,8 +157,13 @@ class AdminConnection(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
+        if self._transport.is_closing():
+            return
         self._body += piece
-        if len(self._body) > BODY_LIMIT:
+        self._clients.body_bytes += len(piece)
+        if self._clients.body_bytes > MOST_BYTES:
+            self._refuse(503, "too much is being sent at a time")
+        elif len(self._body) > BODY_LIMIT:
             self._refuse(413, f"the body is larger than {BODY_LIMIT} bytes; send it in parts")
 
     def on_message_complete(self) -> None:
@@ -184,8 +200,12 @@ class AdminConnection(asyncio.Protocol):
 
     def _refuse(self, status: int, text: str) -> None:
         if not self._transport.is_closing():
-            self._body.clear()
+            self._forget_body()
             self._answer(Response.json(status, {"error": text}), keep_alive=False)
+
+    def _forget_body(self) -> None:
+        self._clients.body_bytes -= len(self._body)
+        self._body = bytearray()
 
     def _restart_timer(self) -> None:
         if self._timer is not None:

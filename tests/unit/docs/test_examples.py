@@ -2,8 +2,10 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from decoding import decoder, json_record
 from pages import PAGES, fences
@@ -24,7 +26,23 @@ def value_of(name: str) -> str:
     return next(value for word, value in VALUES.items() if word in name.lower())
 
 
-@pytest.mark.parametrize("fence", [f for f in FENCES if f.language == "yaml"], ids=str)
+def configs_of(fence):
+    """The configs of a block: itself, or what its Kubernetes manifests hold as one."""
+    documents = list(yaml.safe_load_all(fence.text))
+    if not all("apiVersion" in document for document in documents):
+        return [fence]
+    maps = [document["data"] for document in documents if document["kind"] == "ConfigMap"]
+    return [replace(fence, text=data["inferwatch.yaml"]) for data in maps]
+
+
+CONFIGS = [config for f in FENCES if f.language == "yaml" for config in configs_of(f)]
+
+
+def test_manifests_hold_configs():
+    assert any(config.page == "docs/collector.md" for config in CONFIGS)
+
+
+@pytest.mark.parametrize("fence", CONFIGS, ids=str)
 def test_a_config_has_no_mistake_and_no_warning(fence, tmp_path, monkeypatch):
     for name in re.findall(r"\$\{([A-Z_]+)\}", fence.text):
         monkeypatch.setenv(name, value_of(name))

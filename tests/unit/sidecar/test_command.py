@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from logger_events import kserve, send
 from sidecar_rig import ScriptedServer, answer, answering, free_port, post, read_exactly
 
 from inferwatch.cli import root
@@ -64,10 +65,27 @@ def test_it_works_without_a_config_and_without_a_broker():
     upstream.close()
 
 
+def test_without_an_upstream_it_collects():
+    broker = f"127.0.0.1:{free_port()}"
+    with started("--admin", "127.0.0.1:0", "--broker", broker) as process:
+        line = process.stderr.readline()
+        found = re.search(f"collector of CloudEvents, listening on {ADDRESS}", line)
+        assert found, line
+        address = ("127.0.0.1", int(found[1]))
+        assert send(address, kserve("request", {"instances": [1]})) == 200
+        assert send(address, kserve("response", {"predictions": [1]})) == 200
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Traceback" not in rest
+    assert "closed; 0 rows published, 2 dropped" in rest
+
+
 @pytest.mark.parametrize(
     ("args", "text"),
     [
         ([], "no upstream"),
+        (["--admin", "127.0.0.1:0", "--listen", "127.0.0.1:0"], "no upstream"),
         (["--upstream", "ftp://x"], "--upstream: 'ftp://x' is no upstream"),
         (["--upstream", "http://h:1/path"], "the sidecar passes paths on unchanged"),
         (["--upstream", "http://h:1", "--listen", "nowhere"], "--listen: 'nowhere' is no address"),

@@ -54,6 +54,8 @@ def test_every_key_of_the_section():
         ("routes: [{path: /p, id: '$[?(@.x)]'}]", "sidecar.routes.0.id"),
         ("protocol: soap", "sidecar.protocol"),
         ("queue: 1KiB", "sidecar.queue"),
+        ("collector: {wait: 1ms}", "sidecar.collector.wait"),
+        ("collector: {pairs: 0}", "sidecar.collector.pairs"),
         ("unknown: 1", "sidecar.unknown"),
     ],
 )
