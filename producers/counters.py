@@ -21,6 +21,7 @@ _HELP = {
     "tap_errors_total": "Failures while reading a copy; the traffic was not touched.",
     "halves_total": "Events of loggers, by what they are and what became of them.",
     "halves_waiting": "Logged requests and answers that wait for their other half.",
+    "config_reloads_total": "Times the config was read again, by what became of it.",
     "cloud_events_ignored_total": "CloudEvents that are no logger's.",
     "payloads_dropped_total": "Exchanges that gave no prediction, by reason.",
     "rows_published_total": "Rows that the broker has taken, by topic.",

@@ -37,7 +37,6 @@ def command(
 ) -> None:
     """Tap the traffic beside a model server."""
     setup(log_format, "sidecar")
-    settings = read_settings(config)
     options = {
         "upstream": upstream,
         "listen": listen,
@@ -46,11 +45,17 @@ def command(
         "version": model_version,
         "protocol": protocol,
     }
-    settings = override(settings, {k: v for k, v in options.items() if v is not None}, broker)
+    given = {key: value for key, value in options.items() if value is not None}
+
+    def read() -> Settings:
+        return override(read_settings(config), given, broker)
+
+    settings = read()
 
     from producers.sidecar.app import run
 
-    run(settings)
+    # Standard input is read to its end, and cannot be read again.
+    run(settings, read if config not in (None, "-") else None)
 
 
 def override(settings: Settings, sidecar: dict[str, Any], broker: str | None) -> Settings:

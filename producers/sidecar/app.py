@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from inferwatch.errors import UsageError
 from inferwatch.settings import Settings
+from inferwatch.settings.sidecar import SidecarSettings
 from inferwatch.settings.types import split_address
 from producers.counters import Counters
 from producers.sidecar.admin.routes import Routes
@@ -18,7 +19,8 @@ from producers.sidecar.admin.server import AdminConnection, Clients
 from producers.sidecar.collector.collector import Collector
 from producers.sidecar.outlet import Connect, Outlet
 from producers.sidecar.proxy import address_of, cannot_listen
-from producers.sidecar.traffic import Traffic, served_models
+from producers.sidecar.reload import Reloader, Reread
+from producers.sidecar.traffic import Traffic, configured_model, served_models
 from producers.sidecar.upstream import Upstream
 
 log = logging.getLogger("inferwatch.sidecar")
@@ -59,7 +61,7 @@ class Sidecar:
         self._closing = False
         upstream = None if sidecar.upstream is None else Upstream.parse(sidecar.upstream)
         self.upstream_address = None if upstream is None else upstream.where
-        models = served_models(sidecar)
+        models = self._models = served_models(sidecar)
         outlet = Outlet(settings, self.counters, part="sidecar", connect=connect, seen=models.saw)
         self.origin = outlet.origin
         self.publisher = outlet.publisher
@@ -85,6 +87,13 @@ class Sidecar:
                 raise
         self._outlet.start()
         self._collector.start()
+
+    def follow(self, settings: Settings) -> None:
+        """Take over what can be changed while traffic passes (`reload.LIVE`)."""
+        sidecar = settings.sidecar or SidecarSettings()
+        self._outlet.follow(settings)
+        self._collector.follow(sidecar)
+        self._models.fixed = configured_model(sidecar)
 
     async def close(
         self,
@@ -125,12 +134,15 @@ class Sidecar:
         return address_of(self._admin, host)
 
 
-def run(settings: Settings) -> None:
-    """Run a sidecar until SIGTERM or SIGINT; a second signal ends it at once."""
+def run(settings: Settings, reread: Reread | None = None) -> None:
+    """Run a sidecar until SIGTERM or SIGINT; a second signal ends it at once.
+
+    SIGHUP takes over what `reread` reads; without it there is no config to be read again.
+    """
     # kafka-python tells every one of its retries; the publisher tells what matters, once.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(Sidecar(settings)))
+        runner.run(_serve(settings, reread))
 
 
 def _calm_the_interpreter() -> None:
@@ -145,11 +157,14 @@ def _calm_the_interpreter() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def _serve(sidecar: Sidecar) -> None:
+async def _serve(settings: Settings, reread: Reread | None) -> None:
+    sidecar = Sidecar(settings)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _stop_or_die, stopped)
+    reloader = Reloader(settings, reread, sidecar.follow, sidecar.counters)
+    loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     await sidecar.start()
     _calm_the_interpreter()
     if sidecar.upstream_address is None:

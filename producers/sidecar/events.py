@@ -76,6 +76,10 @@ class EventMaker:
         if len(self._learned) < _MOST_LEARNED:
             self._learned[names.model, names.version] = names.names
 
+    def learn_from(self, earlier: EventMaker) -> None:
+        """Remember what another maker has learned."""
+        self._learned = dict(earlier._learned)
+
     def make(self, exchange: Exchange, decoded: DecodedExchange) -> Made:
         """The events of one exchange."""
         model = decoded.model or self._settings.model

@@ -79,8 +79,9 @@ class Outlet:
             seen=seen,
             is_guest=is_guest,
         )
+        self._recognise = recogniser(sidecar)
         self.copies = CopyRules(
-            recognise=recogniser(sidecar),
+            recognise=lambda exchange: self._recognise(exchange),
             deliver=self.reader.put,
             budget=self.budget,
             counters=counters,
@@ -88,6 +89,13 @@ class Outlet:
             reserve=sidecar.queue // RESERVED,
             mint=mint if sidecar.mint_ids else None,
         )
+
+    def follow(self, settings: Settings) -> None:
+        """Read and tell exchanges by other rules from now on; all else stays as it is."""
+        sidecar = settings.sidecar or SidecarSettings()
+        maker = EventMaker(sidecar, settings.for_model, self.counters)
+        self._recognise = recogniser(sidecar)
+        self.reader.follow(maker)
 
     def start(self) -> None:
         """Start the threads of reader and publisher."""

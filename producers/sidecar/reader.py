@@ -75,7 +75,7 @@ class Reader:
             seen: hears of every successful inference: who serves which model.
             is_guest: whether the interpreter is somebody else's: then this thread rests often.
         """
-        self._maker = maker
+        self._maker = self._next_maker = maker
         self._sink = sink
         self._budget = budget
         self._counters = counters
@@ -119,6 +119,10 @@ class Reader:
             self._held = 0
             self._hurry.set()
 
+    def follow(self, maker: EventMaker) -> None:
+        """Have `maker` make the events of every exchange that is read from now on."""
+        self._next_maker = maker
+
     def hurry(self) -> None:
         """Read at once what was taken."""
         self._wake.set()
@@ -158,6 +162,10 @@ class Reader:
                 return
 
     def _read(self, exchange: Exchange) -> None:
+        if self._maker is not self._next_maker:
+            # Between two exchanges, so that each one is under the same rules from end to end.
+            self._next_maker.learn_from(self._maker)
+            self._maker = self._next_maker
         try:
             self._make_events(exchange)
         except Exception:

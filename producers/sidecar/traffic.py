@@ -16,8 +16,12 @@ from producers.sidecar.upstream import Upstream
 
 def served_models(settings: SidecarSettings) -> ServedModels:
     """The models that the server is seen to serve; the config's where none was seen yet."""
-    model, version = settings.model, settings.version
-    return ServedModels((model, version or UNVERSIONED) if model else None)
+    return ServedModels(configured_model(settings))
+
+
+def configured_model(settings: SidecarSettings) -> tuple[str, str] | None:
+    """Model and version of the config; None where it names no model."""
+    return (settings.model, settings.version or UNVERSIONED) if settings.model else None
 
 
 class Traffic:

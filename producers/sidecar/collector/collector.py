@@ -69,6 +69,10 @@ class Collector:
         self._has_warned = False
         outlet.counters.gauge("halves_waiting", lambda: float(len(self._pairs)))
 
+    def follow(self, settings: SidecarSettings) -> None:
+        """Read payloads by other rules from now on."""
+        self._inference = LoggedInference(settings, self._copies.recognise)
+
     def start(self) -> None:
         """Begin to look for what waits too long, on the running event loop."""
         every_s = min(_LONGEST_TICK_S, self._wait_s / 4)

@@ -1,40 +1,24 @@
 """`inferwatch sidecar` as a user starts it, in a process of its own."""
 
 import http.client
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from logger_events import kserve, send
 from sidecar_rig import ScriptedServer, answer, answering, free_port, post, read_exactly
+from sidecar_started import started
 
 from inferwatch.cli import root
 
 PREDICT = post("/v1/models/m:predict", b'{"instances":[1]}')
 PREDICTED = answer(b'{"predictions":[1]}')
 ADDRESS = r"127\.0\.0\.1:(\d+)"
-
-
-@contextmanager
-def started(*args):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "inferwatch", "sidecar", *args],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={k: v for k, v in os.environ.items() if not k.startswith("INFERWATCH_")},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=10)
 
 
 def test_it_works_without_a_config_and_without_a_broker():
