@@ -32,7 +32,7 @@ def check(ctx: click.Context, file: str | None, config: str | None) -> None:
     both = file is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE
     if both and file != config:
         raise UsageError(f"two configs, {file} and {config}: check one at a time")
-    for line in load(source).warnings:
+    for line in load(source, with_files=True).warnings:
         click.echo(line)
 
 

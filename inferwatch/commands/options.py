@@ -45,15 +45,15 @@ def log_format_option(function: F) -> F:
     )(function)
 
 
-def read_settings(config: str | None) -> Settings:
+def read_settings(config: str | None, *, with_files: bool = False) -> Settings:
     """The settings of the config file; what is surprising in it is logged.
 
     Raises:
-        ConfigError: the file has mistakes.
+        ConfigError: the file has mistakes; `with_files`: or a certificate that it names has.
     """
     from inferwatch.settings import load
 
-    settings = load(config)
+    settings = load(config, with_files=with_files)
     for line in settings.warnings:
         _log.warning("%s", line)
     return settings.read_from(config)

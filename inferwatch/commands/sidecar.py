@@ -48,7 +48,7 @@ def command(
     given = {key: value for key, value in options.items() if value is not None}
 
     def read() -> Settings:
-        return override(read_settings(config), given, broker)
+        return override(read_settings(config, with_files=True), given, broker)
 
     settings = read()
 

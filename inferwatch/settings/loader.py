@@ -26,12 +26,14 @@ STDIN = "-"
 _MAX_BYTES = 16 * 2**20
 
 
-def load(path: str | None, *, text: str | None = None) -> Settings:
+def load(path: str | None, *, text: str | None = None, with_files: bool = False) -> Settings:
     """The settings of a config file (`-`: standard input); without one, the defaults.
 
     Args:
         path: the file; with `text` it only names the text in messages.
         text: the config itself.
+        with_files: also look at the certificates that it names. Only who uses them does: another
+            command of the same config may run where they are not.
 
     Raises:
         ConfigError: with all mistakes, one a line: `FILE:LINE:COLUMN: path.to.key: what, allowed`.
@@ -50,6 +52,10 @@ def load(path: str | None, *, text: str | None = None) -> Settings:
     settings, mistakes = _validate(document, substitution)
     if settings is None or mistakes:
         raise ConfigError([m.line(source) for m in sorted(mistakes)])
+    if with_files:
+        faults = sorted(_placed(settings, document, "faults"))
+        if faults:
+            raise ConfigError([substitution.conceal(m.line(source)) for m in faults])
     warnings = sorted({*_surprises(settings, document), *unused_keys(document)})
     return settings.with_warnings(substitution.conceal(w.line(source)) for w in warnings)
 
@@ -174,25 +180,29 @@ def _repeated_names(document: Document) -> Iterator[Mistake]:
 
 
 def _surprises(settings: Settings, document: Document) -> Iterator[Mistake]:
-    for remark in _remarks(settings):
-        place = document.value_place(remark.where)
-        yield Mistake(place, remark.where, f"warning: {remark.text}")
+    for mistake in _placed(settings, document, "surprises"):
+        yield mistake._replace(text=f"warning: {mistake.text}")
 
 
-def _remarks(section: Section) -> Iterator[Remark]:
-    """The surprises of a section and of all below it, with their whole paths."""
-    yield from section.surprises()
+def _placed(settings: Settings, document: Document, said: str) -> Iterator[Mistake]:
+    for remark in _remarks(settings, said):
+        yield Mistake(document.value_place(remark.where), remark.where, remark.text)
+
+
+def _remarks(section: Section, said: str) -> Iterator[Remark]:
+    """What a section and all below it say (`surprises` or `faults`), with their whole paths."""
+    yield from getattr(section, said)()
     for key, name in section.known_keys().items():
-        yield from _below(getattr(section, name), (key,))
+        yield from _below(getattr(section, name), (key,), said)
 
 
-def _below(value: object, path: KeyPath) -> Iterator[Remark]:
+def _below(value: object, path: KeyPath, said: str) -> Iterator[Remark]:
     if isinstance(value, Section):
-        for remark in _remarks(value):
+        for remark in _remarks(value, said):
             yield Remark((*path, *remark.where), remark.text)
     elif isinstance(value, tuple | list):
         for index, item in enumerate(value):
-            yield from _below(item, (*path, index))
+            yield from _below(item, (*path, index), said)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _below(item, (*path, key))
+            yield from _below(item, (*path, key), said)

@@ -53,6 +53,10 @@ class Section(BaseModel):
         """What is legal here but surprising; the loader makes each a warning."""
         yield from ()
 
+    def faults(self) -> Iterator[Remark]:
+        """What is wrong outside of the text: with files that it names. Each is a mistake."""
+        yield from ()
+
     @classmethod
     def known_keys(cls) -> dict[str, str]:
         """The config's keys of this section, with the name of the field each one fills."""

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from inferwatch.json_path import JsonPath
 from inferwatch.settings.section import Remark, Section, SectionError
+from inferwatch.settings.tls import ListenerTlsSettings, UpstreamTlsSettings
 from inferwatch.settings.types import (
     Address,
     Bool,
@@ -233,6 +234,10 @@ class SidecarSettings(Section):
     """The model server: http://HOST:PORT, https://HOST:PORT or unix:/path.sock."""
     listen: Address = "127.0.0.1:9000"
     """Where clients reach the sidecar; port 0 takes a free one."""
+    tls: ListenerTlsSettings | None = None
+    """The certificate that clients see on `listen` (on `admin` where that is all there is)."""
+    upstream_tls: UpstreamTlsSettings | None = None
+    """How an https upstream is known, and what it is shown."""
     model: Annotated[Text, Field(min_length=1)] | None = None
     """The model's name where the wire names none."""
     version: Annotated[Text, Field(min_length=1)] | None = None
@@ -296,6 +301,8 @@ class SidecarSettings(Section):
         """Keys that this version reads but does not follow, and hashes that can be guessed."""
         if self.spool is not None:
             yield Remark(("spool",), "not used yet: events wait in memory, up to `queue`")
+        if self.upstream_tls and self.upstream and not self.upstream.startswith("https://"):
+            yield Remark(("upstream_tls",), f"{self.upstream} is not reached by TLS")
         for index, name in enumerate(self.headers.allow):
             if name.lower() not in ID_HEADERS:
                 yield Remark(

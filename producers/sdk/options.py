@@ -25,6 +25,8 @@ _OUTSIDE = (
     "timeouts",
     "spool",
     "collector",
+    "tls",
+    "upstream_tls",
 )
 
 

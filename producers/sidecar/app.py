@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from inferwatch.certificates import CertificateError
 from inferwatch.errors import UsageError
 from inferwatch.settings import Settings
 from inferwatch.settings.sidecar import SidecarSettings
@@ -20,6 +21,7 @@ from producers.sidecar.collector.collector import Collector
 from producers.sidecar.outlet import Connect, Outlet
 from producers.sidecar.proxy import address_of, cannot_listen
 from producers.sidecar.reload import Reloader, Reread
+from producers.sidecar.tls import ListenerTls, listening_options
 from producers.sidecar.traffic import Traffic, configured_model, served_models
 from producers.sidecar.upstream import Upstream
 
@@ -59,14 +61,25 @@ class Sidecar:
         self.listening = ""
         self.admin_listening = ""
         self._closing = False
-        upstream = None if sidecar.upstream is None else Upstream.parse(sidecar.upstream)
+        try:
+            upstream = (
+                None
+                if sidecar.upstream is None
+                else Upstream.parse(sidecar.upstream, sidecar.upstream_tls)
+            )
+            self._tls = None if sidecar.tls is None else ListenerTls(sidecar.tls)
+        except CertificateError as error:
+            raise UsageError(f"sidecar: TLS: {error}") from None
+        self._upstream = upstream
         self.upstream_address = None if upstream is None else upstream.where
         models = self._models = served_models(sidecar)
         outlet = Outlet(settings, self.counters, part="sidecar", connect=connect, seen=models.saw)
         self.origin = outlet.origin
         self.publisher = outlet.publisher
         self._outlet = outlet
-        self._traffic = None if upstream is None else Traffic(sidecar, upstream, outlet, models)
+        self._traffic = (
+            None if upstream is None else Traffic(sidecar, upstream, self._tls, outlet, models)
+        )
         self._collector = Collector(sidecar, outlet)
         self._admin: asyncio.Server | None = None
         self._admin_clients = Clients()
@@ -89,11 +102,21 @@ class Sidecar:
         self._collector.start()
 
     def follow(self, settings: Settings) -> None:
-        """Take over what can be changed while traffic passes (`reload.LIVE`)."""
+        """Take over what can be changed while traffic passes (`reload.LIVE`).
+
+        Certificates are read again from the files of the start: they are renewed in place.
+        """
         sidecar = settings.sidecar or SidecarSettings()
         self._outlet.follow(settings)
         self._collector.follow(sidecar)
         self._models.fixed = configured_model(sidecar)
+        try:
+            if self._tls is not None:
+                self._tls.refresh()
+            if self._upstream is not None and self._upstream.tls is not None:
+                self._upstream.tls.refresh()
+        except CertificateError as error:
+            log.warning("the certificates in use stay: %s", error)
 
     async def close(
         self,
@@ -127,7 +150,11 @@ class Sidecar:
         host, port = split_address(self._settings.admin)
         try:
             self._admin = await asyncio.get_running_loop().create_server(
-                lambda: AdminConnection(routes, self._admin_clients), host, port
+                lambda: AdminConnection(routes, self._admin_clients),
+                host,
+                port,
+                # Probes and Prometheus come in the clear, except where events come the same way.
+                **listening_options(self._tls if self._settings.is_collector else None),
             )
         except OSError as error:
             raise cannot_listen("admin", self._settings.admin, error) from error

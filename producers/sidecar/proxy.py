@@ -7,6 +7,7 @@ import asyncio
 from inferwatch.errors import UsageError
 from inferwatch.settings.types import split_address
 from producers.sidecar.splice import Splice, SpliceRules
+from producers.sidecar.tls import ListenerTls, listening_options
 
 BACKLOG = 1024
 _POLL_S = 0.02
@@ -15,9 +16,10 @@ _POLL_S = 0.02
 class Proxy:
     """All client connections of one sidecar."""
 
-    def __init__(self, rules: SpliceRules) -> None:
-        """Nothing listens before `start`."""
+    def __init__(self, rules: SpliceRules, tls: ListenerTls | None = None) -> None:
+        """Nothing listens before `start`; `tls` is what clients meet, None for none."""
         self._rules = rules
+        self._tls = tls
         self._splices: set[Splice] = set()
         self._server: asyncio.Server | None = None
         rules.counters.gauge("connections_open", lambda: float(len(self._splices)))
@@ -32,7 +34,11 @@ class Proxy:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Splice(self._rules, self._splices), host, port, backlog=BACKLOG
+                lambda: Splice(self._rules, self._splices),
+                host,
+                port,
+                backlog=BACKLOG,
+                **listening_options(self._tls),
             )
         except OSError as error:
             raise cannot_listen("listen", address, error) from error

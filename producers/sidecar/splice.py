@@ -20,6 +20,7 @@ from typing import Any
 
 from producers.counters import Counters
 from producers.sidecar.answers import own_answer
+from producers.sidecar.http2 import PREFACE
 from producers.sidecar.tap import Tap
 from producers.sidecar.upstream import Upstream
 
@@ -76,6 +77,7 @@ class Splice(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._tap = rules.new_tap()
         self._tap_broken = False
+        self._is_client_encrypted = False
         self._client_ended = False
         self._upstream_ended = False
         self._client_lost = False
@@ -89,6 +91,7 @@ class Splice(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """A client is here."""
         self._client = transport
+        self._is_client_encrypted = transport.get_extra_info("sslcontext") is not None
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._register.add(self)
         self._rules.counters.add("connections_total")
@@ -113,6 +116,8 @@ class Splice(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client has ended its half; the answer may still be on its way."""
+        if self._is_client_encrypted:
+            return False  # TLS knows no half of a connection
         if self._client_ended:
             return True  # told again when reading was paused and resumed
         self._client_ended = True
@@ -153,7 +158,9 @@ class Splice(asyncio.Protocol):
         upstream = self._rules.upstream
         try:
             transport, _ = await upstream.connect(
-                lambda: self._upstream_side, self._rules.connect_s
+                lambda: self._upstream_side,
+                self._rules.connect_s,
+                is_http2=self._early[0].startswith(PREFACE[:4]),
             )
         except OSError as error:
             self._refuse(502, "upstream_unreachable", _why(error))
@@ -212,6 +219,11 @@ class Splice(asyncio.Protocol):
             _reset(self._client)
         else:
             self._client.close()
+
+    @property
+    def is_upstream_encrypted(self) -> bool:
+        """Whether an end of the upstream's sending is the end of its connection."""
+        return self._rules.upstream.tls is not None
 
     def pause_client(self) -> None:
         """The upstream reads too slowly."""
@@ -277,10 +289,10 @@ class Splice(asyncio.Protocol):
     def _settle(self) -> None:
         if self._client_lost:
             return
-        connection = self._client.get_extra_info("socket")
+        connection = _socket_of(self._client)
         try:
             failed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
-        except OSError:
+        except (OSError, AttributeError):
             failed = True
         self._tell_tap(lambda: self._tap.settle(gone=failed))
 
@@ -329,6 +341,8 @@ class _UpstreamSide(asyncio.Protocol):
         self.data_received = splice.upstream_data  # type: ignore[method-assign]
 
     def eof_received(self) -> bool:
+        if self._splice.is_upstream_encrypted:
+            return False
         self._splice.upstream_ended()
         return True
 
@@ -362,9 +376,16 @@ def _resume(transport: Any) -> None:
         transport.resume_reading()
 
 
+def _socket_of(transport: Any) -> Any:
+    try:
+        return transport.get_extra_info("socket")
+    except AttributeError:  # asyncio's TLS transport knows nothing any more once it is closed
+        return None
+
+
 def _reset(transport: Any) -> None:
     """End a connection as one that was reset, not as one that came to its end."""
-    connection = transport.get_extra_info("socket")
+    connection = _socket_of(transport)
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError):  # it may be closed already
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)

@@ -11,6 +11,7 @@ from producers.sidecar.proxy import Proxy
 from producers.sidecar.resources import ResourceSampler, ServedModels, listeners
 from producers.sidecar.splice import SpliceRules
 from producers.sidecar.tap import Tap, TapRules
+from producers.sidecar.tls import ListenerTls
 from producers.sidecar.upstream import Upstream
 
 
@@ -28,9 +29,14 @@ class Traffic:
     """What passes to one model server and back."""
 
     def __init__(
-        self, settings: SidecarSettings, upstream: Upstream, outlet: Outlet, models: ServedModels
+        self,
+        settings: SidecarSettings,
+        upstream: Upstream,
+        tls: ListenerTls | None,
+        outlet: Outlet,
+        models: ServedModels,
     ) -> None:
-        """Nothing listens before `start`."""
+        """Nothing listens before `start`; `tls` is what clients meet, None for none."""
         self._settings = settings
         self._upstream = upstream
         rules = TapRules(outlet.copies)
@@ -42,7 +48,8 @@ class Traffic:
                 marks=settings.mint_ids,
                 connect_s=settings.timeouts.connect / 1000,
                 response_s=settings.timeouts.response / 1000,
-            )
+            ),
+            tls,
         )
         self._sampler = ResourceSampler(
             outlet.publisher,

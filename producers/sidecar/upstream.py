@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from inferwatch.settings.tls import UpstreamTlsSettings
+from producers.sidecar.tls import UpstreamTls
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -24,26 +26,29 @@ class Upstream:
     host: str
     port: int
     path: str | None
-    tls: ssl.SSLContext | None
+    tls: UpstreamTls | None
 
     @classmethod
-    def parse(cls, text: str) -> Upstream:
-        """Read `http://HOST:PORT`, `https://…` or `unix:/path.sock` (checked by the settings)."""
+    def parse(cls, text: str, tls: UpstreamTlsSettings | None = None) -> Upstream:
+        """Read `http://HOST:PORT`, `https://…` or `unix:/path.sock` (checked by the settings).
+
+        Raises:
+            CertificateError: a file of `tls` cannot be used.
+        """
         if text.startswith("unix:"):
             return cls(text, "", 0, text.removeprefix("unix:"), None)
         parts = urlsplit(text)
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
-        context = None
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            # The client's bytes are passed on as they are, so HTTP/1.1 is all that may be agreed.
-            context.set_alpn_protocols(["http/1.1"])
-        return cls(text, parts.hostname or "", port, None, context)
+        used = UpstreamTls(tls) if parts.scheme == "https" else None
+        return cls(text, parts.hostname or "", port, None, used)
 
     async def connect(
-        self, protocol: Callable[[], asyncio.Protocol], timeout_s: float
+        self, protocol: Callable[[], asyncio.Protocol], timeout_s: float, *, is_http2: bool = False
     ) -> tuple[Any, Any]:
-        """A new connection; raises OSError (TimeoutError is one) when there is none."""
+        """A new connection; raises OSError (TimeoutError is one) when there is none.
+
+        `is_http2`: what will be spoken, which a server behind TLS is asked for.
+        """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(timeout_s):
             if self.path is not None:
@@ -52,6 +57,6 @@ class Upstream:
                 protocol,
                 self.host,
                 self.port,
-                ssl=self.tls,
+                ssl=None if self.tls is None else self.tls.context(is_http2=is_http2),
                 server_hostname=self.host if self.tls else None,
             )

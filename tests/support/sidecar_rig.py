@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -81,10 +82,11 @@ def read_rows(payload: bytes, seq: int = 0, partition: int = 0) -> list[dict[str
 
 
 class ScriptedServer:
-    """Accepts on a free port (or refuses), runs `script` for each connection."""
+    """Accepts on a free port (or refuses), runs `script` for each connection; by TLS with `tls`."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self._script = script
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.failures: list[BaseException] = []
@@ -110,7 +112,11 @@ class ScriptedServer:
     def _serve(self, connection: socket.socket) -> None:
         try:
             with connection:
-                self._script(connection)
+                if self._tls is not None:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
+                    self._sockets.append(connection)
+                with connection:
+                    self._script(connection)
         except OSError:
             pass  # the peer went away, as tests make it
         except BaseException as error:  # told to the test at the end

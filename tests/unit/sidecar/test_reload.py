@@ -162,6 +162,7 @@ def test_every_key_is_either_live_or_named():
     text = """
     sidecar: {upstream: 'http://h:1', listen: '127.0.0.1:1', mint_ids: true, queue: 1MiB,
       batch: {rows: 1}, spool: {dir: /tmp/x}, admin: '127.0.0.1:2', admin_token: t,
+      tls: {cert_file: c, key_file: k}, upstream_tls: {ca_file: a},
       resources: {every: 1s}, timeouts: {connect: 1s}, collector: {wait: 1s}}
     """
     settings = load(None, text=text)
