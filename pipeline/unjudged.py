@@ -7,10 +7,10 @@ minute and six hours, 360 results of a track, 40 kB each. Only the first of a tr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from zlib import compress, decompress
 
 from inferwatch.events.json_codec import window_from_json, window_to_json
 from inferwatch.events.window import WindowResult
-from pipeline.state.packing import pack, unpack
 from pipeline.windows.result import WindowKey
 
 Track = tuple[str, str, str]
@@ -53,7 +53,7 @@ class Unjudged:
         windows = self._tracks.setdefault(key.track, {})
         is_far_back = key not in windows and len(windows) >= self._held
         packed = result is not None and (is_far_back or isinstance(windows.get(key), bytes))
-        windows[key] = pack(window_to_json(result)) if packed and result else result
+        windows[key] = compress(window_to_json(result), 1) if packed and result else result
 
     def first(self) -> list[WindowKey]:
         """The first window of each track."""
@@ -65,7 +65,7 @@ class Unjudged:
         known = windows[key]
         if isinstance(known, bytes):
             # It is asked for again and again from now on.
-            known = windows[key] = window_from_json(unpack(known, "a result"))
+            known = windows[key] = window_from_json(decompress(known))
         return known
 
     def is_known(self, key: WindowKey) -> bool:
