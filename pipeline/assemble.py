@@ -49,4 +49,5 @@ def assemble(
         counts,
         reference=None if reference is None else reference.fingerprint,
         provisional=reference is not None and reference.provisional,
+        slow_ms=plan.slow_ms,
     )

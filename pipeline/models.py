@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from inferwatch.settings import ModelSettings, Settings
 from inferwatch.settings.globs import fits_any, is_glob
@@ -22,6 +23,8 @@ class ModelPlan:
     settings: ModelSettings
     grid: Grid
     counting: CountingRules
+    slow_ms: tuple[int, ...] = ()
+    """Latency limits of the objectives (`slo`) that are about this model, rising."""
     _watched: dict[str, bool] = field(default_factory=dict)
 
     @property
@@ -71,9 +74,16 @@ class ModelPlans:
                 self._plans.clear()
             model = self._settings.for_model(name)
             grid = grid_of(model.windows, 0 if self.is_named(name) else self.other_pane)
-            plan = ModelPlan(name, model, grid, rules_of(model, self._settings))
+            rules = rules_of(model, self._settings)
+            plan = ModelPlan(name, model, grid, rules, slow_limits(self._settings, name))
             self._plans[name] = plan
         return plan
+
+
+def slow_limits(settings: Settings, model: str) -> tuple[int, ...]:
+    """Milliseconds above which an objective calls a request of this model slow, rising."""
+    objectives = (r.slo for r in settings.rules or () if fnmatchcase(model, r.models))
+    return tuple(sorted({slo.over for slo in objectives if slo and slo.over is not None}))
 
 
 def longest_horizon(settings: Settings) -> int:

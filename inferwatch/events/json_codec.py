@@ -40,6 +40,8 @@ def window_to_dict(window: WindowResult) -> dict[str, Any]:
     for block in _BLOCKS:
         if plain[block] is None:
             del plain[block]
+    if plain.get("latency", {}).get("slow", ...) is None:
+        del plain["latency"]["slow"]
     for inputs in ("features", "scores"):
         for column in plain.get(inputs, {}).values():
             for key in _OUTPUT_ONLY:

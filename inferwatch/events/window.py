@@ -13,7 +13,12 @@ SCHEMA = "inferwatch.window/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyBlock:
-    """Requests of the window: counts, rates (per second) and percentiles (milliseconds)."""
+    """Requests of the window: counts, rates (per second) and percentiles (milliseconds).
+
+    Attributes:
+        slow: requests slower than each limit that an objective of the config names, by the limit's
+            text (`300ms`); None, and absent in JSON, where none does.
+    """
 
     count: int
     errors: int
@@ -28,6 +33,7 @@ class LatencyBlock:
     max_ms: float | None
     ttft_p95_ms: float | None = None
     tokens_per_s: float | None = None
+    slow: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

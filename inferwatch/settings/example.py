@@ -68,6 +68,16 @@ _VALUES: dict[str, Any] = {
         },
         {"name": "slow", "metric": "latency.p99_ms", "when": "> 250", "for": "5m"},
         {
+            "name": "latency-slo",
+            "slo": {
+                "metric": "latency.slow_rate",
+                "over": "300ms",
+                "objective": 99.5,
+                "period": "30d",
+            },
+            "severity": "page",
+        },
+        {
             "name": "input-drift",
             "metric": "features.*.psi",
             "when": "> 0.2",

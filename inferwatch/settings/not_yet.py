@@ -15,7 +15,6 @@ TEXT = "warning: this version does not act on it yet"
 # Dotted keys; `*` is any one key or list position, ` = ` asks for a value too.
 NOT_YET = (
     "models.*.labels.memory",
-    "rules.*.slo",
     "alerting.budget",
 )
 

@@ -40,17 +40,29 @@ Level = Annotated[
 Share = Annotated[Float, BeforeValidator(lambda v: _share(float(v)))]
 
 
+INDICATORS = ("latency.slow_rate", "latency.error_rate", "quality.accuracy")
+"""What an objective may be about: what requests or labelled predictions are good or bad in."""
+
+
+BURN_RATES = (14.4, 6.0)
+"""How many times too fast a budget must burn for an alert of the rule's own severity."""
+
+
 class SloSettings(Section):
-    """A service level objective: the share of good rows or requests over a period."""
+    """A service level objective: the share of good requests or predictions over a period.
+
+    What may be bad is the error budget; alerts come of the rate at which it is spent, in a long
+    and a short window at once (Google, The Site Reliability Workbook, chapter 5).
+    """
 
     metric: Text
-    """The rate of bad ones: `latency.error_rate`, or `latency.slow_rate` with `over`."""
+    """`latency.error_rate`, `quality.accuracy`, or `latency.slow_rate` with `over`."""
     over: Duration | None = None
     """What counts as slow, for `latency.slow_rate`."""
     objective: Float
     """Per cent of good ones that is promised, such as 99.5."""
     period: Duration = 30 * 86_400_000
-    """The time that the promise is about."""
+    """The time that the promise is about; the windows of the burn rates are scaled to it."""
 
     @model_validator(mode="after")
     def _possible(self) -> SloSettings:
@@ -58,9 +70,21 @@ class SloSettings(Section):
             raise ValueError(f"objective {self.objective:g}: allowed is above 0 and below 100")
         if (self.metric == "latency.slow_rate") != (self.over is not None):
             raise ValueError("`over` says what is slow: it goes with metric latency.slow_rate")
-        if self.metric != "latency.slow_rate":
-            parse_metric(self.metric)
+        if self.metric not in INDICATORS:
+            allowed = ", ".join(INDICATORS)
+            raise ValueError(f"{self.metric!r} has no good and bad ones; allowed are {allowed}")
+        if not self.period:
+            raise ValueError("period: a promise is about some time; allowed is above 0")
         return self
+
+    @property
+    def fastest_burn(self) -> float:
+        """The burn rate when everything is bad.
+
+        >>> SloSettings(metric="latency.error_rate", objective=90).fastest_burn
+        10.0
+        """
+        return round(100 / (100 - self.objective), 9)
 
 
 class RuleSettings(Section):
@@ -78,7 +102,7 @@ class RuleSettings(Section):
     when: When | None = None
     """`< 0.80`, `> 250`, `drop > 0.05`, `drop > 10%`, `rise > 0.05`, `ratio > 2`, `unusual`."""
     slo: SloSettings | None = None
-    """Instead of `metric` and `when`: burn-rate alerts on an objective."""
+    """Instead of `metric` and `when`: alerts on the rate at which an objective's budget burns."""
     baseline: Against | None = None
     """What a drop, rise or ratio compares with; the reference, when nothing is said."""
     window: Window | None = None

@@ -20,7 +20,7 @@ from inferwatch import topics as topic_table
 from inferwatch.settings.bridge import BridgeSettings
 from inferwatch.settings.models import DefaultSettings, ModelEntry, ModelSettings, settle
 from inferwatch.settings.notify import NotifySettings
-from inferwatch.settings.rules import RuleSettings
+from inferwatch.settings.rules import BURN_RATES, RuleSettings
 from inferwatch.settings.section import Remark, Section, SectionError
 from inferwatch.settings.services import BrokerSettings, RedisSettings
 from inferwatch.settings.sidecar import SidecarSettings
@@ -266,6 +266,13 @@ class Settings(Section):
                     ("rules", index, "window"),
                     f"no model that the rule is about has the window {rule.window.text}; "
                     "add it to their windows",
+                )
+            if rule.slo is not None and rule.slo.fastest_burn <= BURN_RATES[0]:
+                yield Remark(
+                    ("rules", index, "slo", "objective"),
+                    f"with everything bad the budget burns {rule.slo.fastest_burn:.3g} times as "
+                    f"fast as it may, and never more than {BURN_RATES[0]:g} times: a fast burn "
+                    "raises no alert before a slow one does; promise more, or use `when`",
                 )
         if self.longest_window > self.retention.history:
             yield Remark(

@@ -15,6 +15,7 @@ from inferwatch.events.reference import (
 )
 from inferwatch.settings.conditions import Baseline
 from inferwatch.settings.metric_path import DERIVED_RATES, parse_metric
+from pipeline.rules.indicator import IndicatorCounts
 from pipeline.rules.usual import REMEMBERED
 from pipeline.rules.watched import WatchedModel
 
@@ -113,10 +114,11 @@ class Past:
     previous: dict[str, float] = field(default_factory=dict)
     rolling: dict[str, Rolling] = field(default_factory=dict)
     values: dict[str, list[float]] = field(default_factory=dict)
+    indicator: IndicatorCounts | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is remembered."""
-        return bool(self.previous or self.values)
+        return bool(self.previous or self.values or self.indicator)
 
     def look_up(self, metric: str, baseline: Baseline) -> float | None:
         """The baseline of the metric, for `previous` and `rolling`."""
@@ -141,12 +143,18 @@ class Past:
             metric: [r.span, [[at, *bucket] for at, bucket in r.buckets.items()]]
             for metric, r in self.rolling.items()
         }
-        return [dict(self.previous), rolling, {m: list(v) for m, v in self.values.items()}]
+        return [
+            dict(self.previous),
+            rolling,
+            {m: list(v) for m, v in self.values.items()},
+            None if self.indicator is None else self.indicator.as_plain(),
+        ]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> Past:
-        """What `as_plain` wrote."""
-        previous, rolling, values = plain
+        """What `as_plain` wrote; format 1 knew no objectives."""
+        previous, rolling, values, *newer = plain
+        (indicator,) = newer or (None,)
         return cls(
             dict(previous),
             {
@@ -154,4 +162,5 @@ class Past:
                 for m, (span, buckets) in rolling.items()
             },
             {m: list(v) for m, v in values.items()},
+            None if indicator is None else IndicatorCounts.from_plain(indicator),
         )

@@ -17,7 +17,7 @@ from pipeline.rules.detector import Watch
 from pipeline.rules.identity import fingerprint, incident_id
 from pipeline.rules.kinds import confirmed_kind, kind_of
 from pipeline.rules.track import Episode
-from pipeline.rules.verdict import Finding, Verdict
+from pipeline.rules.verdict import Finding, Told, Verdict
 from pipeline.rules.watched import WatchedModel
 
 MAX_FINDINGS = 10
@@ -68,11 +68,28 @@ def fire(
         rows=_rows(worst, result),
         completeness=result.completeness,
         labels=labels,
-        summary=summary.fired(result, verdict.findings, episode.starts_at, first),
+        summary=summary.fired(result, verdict, began(verdict, episode), first),
         evidence=(*diagnosis.evidence, *_as_evidence(verdict, diagnosis))[:MAX_EVIDENCE],
         causes=diagnosis.causes,
         suggestions=diagnosis.suggestions,
         runbook_url=watch.runbook_url,
+    )
+
+
+def began(verdict: Verdict, episode: Episode) -> int:
+    """When the bad time began, as far as the detector knows better than its first bad window."""
+    return episode.starts_at if verdict.told is None else verdict.told.began
+
+
+def with_words(diagnosis: Diagnosis, told: Told | None) -> Diagnosis:
+    """The diagnosis with what the detector says itself: its evidence first, its advice last."""
+    if told is None:
+        return diagnosis
+    metrics = {e.metric for e in told.evidence}
+    return replace(
+        diagnosis,
+        evidence=(*told.evidence, *(e for e in diagnosis.evidence if e.metric not in metrics)),
+        suggestions=(*diagnosis.suggestions, *told.suggestions),
     )
 
 

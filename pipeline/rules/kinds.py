@@ -5,6 +5,9 @@ from __future__ import annotations
 from inferwatch.events.alert import AlertKind
 from inferwatch.settings.metric_path import DERIVED_RATES
 
+BURN = ".burn_rate"
+"""Behind the metric of an objective: how many times too fast its budget is spent."""
+
 _BAD_VALUES = tuple(f".{key}" for key in {*DERIVED_RATES, *DERIVED_RATES.values(), "rates"})
 
 _BY_CAUSE = {
@@ -20,6 +23,7 @@ def kind_of(metric: str) -> AlertKind:
     >>> kind_of("features.amount.psi").value, kind_of("features.amount.missing_rate").value
     ('input_drift', 'data_quality')
     """
+    metric = metric.removesuffix(BURN)
     block = metric.partition(".")[0]
     match block:
         case "quality" | "estimated":

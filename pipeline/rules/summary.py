@@ -6,8 +6,9 @@ from inferwatch.events.alert import Cause
 from inferwatch.events.window import WindowResult
 from inferwatch.settings.metric_path import DERIVED_RATES
 from pipeline.diagnosis.wording import clock, lasted, names, number, percent
+from pipeline.rules.kinds import BURN
 from pipeline.rules.readings import feature_of
-from pipeline.rules.verdict import Finding
+from pipeline.rules.verdict import Finding, Verdict
 
 SURE_ENOUGH = 0.3
 """A cause below this is listed, but not told in the sentence."""
@@ -43,6 +44,11 @@ _QUALITY = {
     "r2": "R²",
     "mape": "Mean absolute percentage error",
 }
+_OBJECTIVES = {
+    "latency.slow_rate": "latency objective",
+    "latency.error_rate": "error objective",
+    "quality.accuracy": "accuracy objective",
+}
 _DISTANCES = ("ks", "psi", "js", "wasserstein", "chi2", "drift")
 _IS = {
     "missing_rate": "is missing",
@@ -68,14 +74,18 @@ def subject(result: WindowResult) -> str:
     return f"{result.model}{version}{segment}"
 
 
-def fired(result: WindowResult, findings: tuple[Finding, ...], starts_at: int, cause: Cause) -> str:
+def fired(result: WindowResult, verdict: Verdict, starts_at: int, cause: Cause) -> str:
     """The sentence of an alert that fires."""
     since = clock(starts_at, beside=result.end, seconds=result.end - result.start < 60_000)
-    fact = _fact(result, findings, born_low=cause.cause in BORN_LOW)
+    findings, told = verdict.findings, verdict.told
+    if told is None:
+        said = f"{_fact(result, findings, born_low=cause.cause in BORN_LOW)} since {since}"
+    else:
+        said = f"{told.fact} since {since}{told.more}"
     if _restates(cause, findings[0]):
-        return f"{fact} since {since}"
+        return said
     why = cause.why if cause.confidence >= SURE_ENOUGH else "no cause stands out"
-    return f"{fact} since {since}; {why}"
+    return f"{said}; {why}"
 
 
 def resolved(
@@ -172,6 +182,15 @@ def _features_fact(result: WindowResult, findings: tuple[Finding, ...]) -> str:
     )
 
 
+def rate(burn: float) -> str:
+    """A burn rate: one digit behind the point where it matters.
+
+    >>> rate(1.0007), rate(14.67), rate(200.4)
+    ('1.0', '14.7', '200')
+    """
+    return f"{burn:.1f}" if burn < 100 else number(burn)
+
+
 def _measure(found: Finding) -> str:
     key = found.metric.rpartition(".")[2]
     word = {"ks": "KS", "psi": "PSI", "js": "JS"}.get(key, key)
@@ -180,7 +199,9 @@ def _measure(found: Finding) -> str:
 
 def _name(metric: str, *, inside: bool = False) -> str:
     block, _, key = metric.partition(".")
-    if metric == "completeness":
+    if metric.endswith(BURN):
+        name = f"Burn rate of the {_OBJECTIVES[metric.removesuffix(BURN)]}"
+    elif metric == "completeness":
         name = "Completeness"
     elif metric == "rows":
         name = "Number of predictions"
@@ -214,6 +235,8 @@ def _usual(found: Finding) -> str:
 
 
 def _as_unit(metric: str, value: float) -> str:
+    if metric.endswith(BURN):
+        return f"{rate(value)} times"
     if metric.endswith("_ms"):
         return f"{number(value)} ms"
     if metric.endswith("_rate") or metric == "completeness":

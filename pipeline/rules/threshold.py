@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from inferwatch.events.window import WindowResult
 from inferwatch.settings.conditions import Baseline, Comparison, Condition
 from inferwatch.settings.rules import RuleSettings
 from inferwatch.settings.types import WindowSpec
@@ -42,7 +43,7 @@ class ThresholdRule:
 
     def judge(self, case: Case) -> Verdict:
         """Gate, then hold every value that the metric names against its limit."""
-        if not self._is_sound(case):
+        if not is_sound(self.rule, case.result):
             return UNKNOWN
         judgements = []
         for reading in read(case.result, self.rule.path):
@@ -54,7 +55,7 @@ class ThresholdRule:
 
     def rejudge(self, case: Case, held: tuple[Finding, ...]) -> Verdict:
         """Hold the revised values of what breached against the same limits."""
-        if not self._is_sound(case):
+        if not is_sound(self.rule, case.result):
             return UNKNOWN
         now = {r.metric: r for r in read(case.result, self.rule.path)}
         judgements = []
@@ -93,18 +94,6 @@ class ThresholdRule:
     def _baseline(self) -> Baseline:
         return self.rule.baseline or REFERENCE
 
-    def _is_sound(self, case: Case) -> bool:
-        """Whether the window is complete and labelled enough to say anything."""
-        wanted, complete = self.rule.min_completeness, case.result.completeness
-        # Completeness null: nothing is known to be lost, but nothing is known either.
-        if wanted is not None and (complete is None or complete < wanted):
-            return False
-        labelled = self.rule.min_label_coverage
-        if labelled is None:
-            return True
-        coverage = None if case.result.quality is None else case.result.quality.label_coverage
-        return coverage is not None and coverage >= labelled
-
     def _limits(self, reading: Reading, case: Case) -> Iterable[Finding]:
         condition = self._condition
         if condition.operator == "unusual":
@@ -141,6 +130,19 @@ class ThresholdRule:
         if baseline.kind == "version":
             return None if case.beside is None else case.beside.previous.get(metric)
         return case.past.look_up(metric, baseline)
+
+
+def is_sound(rule: RuleSettings, result: WindowResult) -> bool:
+    """Whether the window is complete and labelled enough to say anything to the rule."""
+    wanted, complete = rule.min_completeness, result.completeness
+    # Completeness null: nothing is known to be lost, but nothing is known either.
+    if wanted is not None and (complete is None or complete < wanted):
+        return False
+    labelled = rule.min_label_coverage
+    if labelled is None:
+        return True
+    coverage = None if result.quality is None else result.quality.label_coverage
+    return coverage is not None and coverage >= labelled
 
 
 def limit_of(condition: Condition, baseline: float | None) -> tuple[Comparison, float] | None:

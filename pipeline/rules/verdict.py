@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from inferwatch.events.alert import Evidence, Suggestion
 from inferwatch.settings.conditions import Comparison
 
 
@@ -50,17 +51,38 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a detector has to say itself of a breach, where its numbers alone say too little.
+
+    Attributes:
+        fact: the beginning of the alert's summary; "since 14:05 UTC" follows.
+        more: what follows that.
+        began: since when, milliseconds: a slow test fires long after the bad time began.
+        findings: the same breach in metrics that the causes know; none: as in the verdict.
+    """
+
+    fact: str
+    more: str
+    began: int
+    findings: tuple[Finding, ...]
+    evidence: tuple[Evidence, ...]
+    suggestions: tuple[Suggestion, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer for one window.
 
     Attributes:
         findings: what breached, the worst first; when clear, what came nearest to it.
         urgent: so gross that the rule does not wait for more windows.
+        told: the detector's own words for a breach.
     """
 
     state: State
     findings: tuple[Finding, ...] = ()
     urgent: bool = False
+    told: Told | None = None
 
 
 UNKNOWN = Verdict(State.UNKNOWN)

@@ -20,17 +20,18 @@ from pipeline.diagnosis.view import Diagnosis, View
 from pipeline.rules import compose
 from pipeline.rules.baselines import Past
 from pipeline.rules.builtin import builtin_detectors
+from pipeline.rules.burn import BurnRule
+from pipeline.rules.configured import configured
 from pipeline.rules.detector import Case, Detector, Part
 from pipeline.rules.history import History
 from pipeline.rules.kinds import kind_of
 from pipeline.rules.levels import levels_of
 from pipeline.rules.machine import Moved
-from pipeline.rules.threshold import bind
-from pipeline.rules.track import Track
+from pipeline.rules.track import Episode, Track
 from pipeline.rules.verdict import State, Verdict
 from pipeline.rules.watched import WatchedModel, smallest_window
 
-FORMAT = 1
+FORMAT = 2
 REFINED_WINDOWS = 5
 """The causes of an incident are measured again in its first windows, while it still unfolds."""
 SILENT_WINDOWS = 30
@@ -154,8 +155,7 @@ class ModelWatch:
             return builtin_detectors(self._model)
         bound: dict[str, Detector] = {}
         for rule in rules:
-            detector = bind(rule, self._model)
-            if detector is not None:
+            for detector in configured(rule, self._model):
                 bound.setdefault(detector.watch.key, detector)
         return list(bound.values())
 
@@ -168,18 +168,16 @@ class ModelWatch:
             for d in self._detectors
             if d.watch.window not in known
         ]
-        bound = [(r.name, r.metric) for r in rules if bind(r, self._model) is not None]
+        watches = [d.watch for r in rules for d in configured(r, self._model)[:1]]
+        bound = [(watch.name, watch.metric) for watch in watches]
         found += [
             f"rule {name!r} is given more than once for model {self._model.name!r} and metric "
             f"{metric}: only the first is judged; give each a name of its own"
             for name, metric in dict.fromkeys(bound)
             if bound.count((name, metric)) > 1
         ]
-        found += [
-            f"rule {rule.name!r}: objectives (slo) are not judged by this version"
-            for rule in rules
-            if rule.slo is not None
-        ]
+        burns = (d for d in self._detectors if isinstance(d, BurnRule))
+        found += dict.fromkeys(d.warning for d in burns if d.warning is not None)
         return tuple(found)
 
     def _case(
@@ -216,9 +214,9 @@ class ModelWatch:
 
     def _fire(self, detector: Detector, case: Case, verdict: Verdict, track: Track) -> Alert:
         assert track.current is not None
-        view = self._view(detector, case, verdict, track.current.starts_at)
+        diagnosis = self._diagnose(detector, case, verdict, track.current)
         alert = compose.fire(
-            detector.watch, self._model, case.result, track.current, verdict, self._diagnose(view)
+            detector.watch, self._model, case.result, track.current, verdict, diagnosis
         )
         track.current.story = compose.story_of(alert, verdict)
         return alert
@@ -228,11 +226,15 @@ class ModelWatch:
         assert episode is not None
         windows = (case.result.end - track.machine.since) // detector.watch.timing.slide
         if windows <= REFINED_WINDOWS + detector.watch.timing.hold // detector.watch.timing.slide:
-            view = self._view(detector, case, verdict, episode.starts_at)
-            episode.story = compose.refined(episode.story, self._diagnose(view))
+            diagnosis = self._diagnose(detector, case, verdict, episode)
+            episode.story = compose.refined(episode.story, diagnosis)
 
-    def _diagnose(self, view: View) -> Diagnosis:
-        return with_config(diagnose(view), self._config_file)
+    def _diagnose(
+        self, detector: Detector, case: Case, verdict: Verdict, episode: Episode
+    ) -> Diagnosis:
+        view = self._view(detector, case, verdict, compose.began(verdict, episode))
+        found = diagnose(view)
+        return compose.with_words(with_config(found, self._config_file), verdict.told)
 
     def _view(self, detector: Detector, case: Case, verdict: Verdict, starts_at: int) -> View:
         result, part, history = case.result, detector.watch.part, self._history
@@ -242,7 +244,7 @@ class ModelWatch:
             kind=kind_of(verdict.findings[0].metric),
             result=result,
             starts_at=starts_at,
-            findings=verdict.findings,
+            findings=(verdict.told and verdict.told.findings) or verdict.findings,
             reference=case.reference,
             expect=dict(self._model.expect),
             before=history.before(result.version, starts_at),
@@ -263,8 +265,13 @@ class ModelWatch:
         alerts = []
         for detector in self._detectors:
             watch = detector.watch
-            track = self._tracks.get((watch.key, result.version, result.segment))
-            if watch.part != part or watch.window != result.window or track is None:
+            thing = (watch.key, result.version, result.segment)
+            if watch.part != part or watch.window != result.window:
+                continue
+            if isinstance(detector, BurnRule) and thing in self._pasts:
+                detector.recount(self._case(detector, result, reference))
+            track = self._tracks.get(thing)
+            if track is None:
                 continue
             held = track.held(result.end)
             if held is None or held.state is not State.BREACHED:

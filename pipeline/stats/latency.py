@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inferwatch.events.window import LatencyBlock
+from inferwatch.settings.types import format_duration
 from pipeline.columns import Mask
 from pipeline.stats.exact_sum import ExactSum
 from pipeline.stats.log_histogram import LogHistogram
@@ -120,8 +122,14 @@ class LatencyCounter:
         restored._tokens = ExactSum.restore(tokens)
         return restored
 
-    def result(self, window_ms: int) -> LatencyBlock | None:
-        """The block of a window of this length; None without a request."""
+    def result(self, window_ms: int, slow_ms: Sequence[int] = ()) -> LatencyBlock | None:
+        """The block of a window of this length; None without a request.
+
+        Args:
+            window_ms: length of the window.
+            slow_ms: limits above which requests are counted as slow; one that is less than 1.6 %
+                above its limit may share the limit's bucket, and does not count.
+        """
         self._fold()
         moments = self._moments
         if not moments.count:
@@ -146,4 +154,6 @@ class LatencyCounter:
             max_ms=moments.max + 0.0,
             ttft_p95_ms=self._ttft.percentile(950),
             tokens_per_s=tokens / seconds if self._reporting and tokens is not None else None,
+            slow={format_duration(ms): self._histogram.count_above(float(ms)) for ms in slow_ms}
+            or None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from inferwatch.events.window import EstimatedBlock, QualityBlock, WindowResult
@@ -43,6 +43,7 @@ def window_result(
     *,
     reference: str | None,
     provisional: bool = False,
+    slow_ms: Sequence[int] = (),
     revision: int = 0,
     late: int = 0,
 ) -> WindowResult:
@@ -54,6 +55,7 @@ def window_result(
         counts: the merged panes.
         reference: fingerprint of the reference in force at the window's start, None without one.
         provisional: whether that reference was learned.
+        slow_ms: limits above which requests are counted as slow.
         revision: how often it was corrected.
         late: rows that came after the window was final.
     """
@@ -76,7 +78,7 @@ def window_result(
         completeness=counts.rows / whole if counts.rows else None,
         reference=fingerprint,
         provisional=provisional and fingerprint is not None,
-        latency=counts.latency.result(key.span.size) if counts.latency else None,
+        latency=counts.latency.result(key.span.size, slow_ms) if counts.latency else None,
         quality=quality,
         estimated=_estimated(counts.confidence, inputs, quality),
         features=(inputs.feature_blocks() or None) if inputs else None,

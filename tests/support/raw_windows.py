@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from window_oracle import SLOW_MS
 
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.events.window import WindowResult
@@ -148,4 +149,5 @@ def window(
     for place in rng.permutation(len(panes)):
         whole.merge(panes[place])
     fingerprint = None if reference is None else reference.fingerprint
-    return window_result("m", WindowKey(SPAN, "7", ""), whole, reference=fingerprint)
+    key = WindowKey(SPAN, "7", "")
+    return window_result("m", key, whole, reference=fingerprint, slow_ms=SLOW_MS)

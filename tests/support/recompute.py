@@ -124,6 +124,7 @@ def _windows(
                 counts,
                 reference=None if known is None else known.fingerprint,
                 provisional=known is not None and known.provisional,
+                slow_ms=plan.slow_ms,
             )
             plain = window_to_dict(result)
             found[identity(plain)] = plain

@@ -17,6 +17,8 @@ import scipy.stats
 import sklearn.metrics as skm
 
 VERDICTS = {"drift", "collapsed"}
+SLOW_MS = (20, 75)
+"""The limits of requests that count as slow."""
 LIGHT_TAILED = {"normal", "uniform", "ties", "mostly zero", "large", "tiny", "two spikes"}
 
 
@@ -39,7 +41,7 @@ class Between:
         self.low, self.high = low, high
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, float) and self.low <= other <= self.high
+        return isinstance(other, int | float) and self.low <= other <= self.high
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -220,6 +222,10 @@ def latency(
         "max_ms": values.max(),
         "ttft_p95_ms": None,
         "tokens_per_s": None,
+        "slow": {
+            f"{limit}ms": Between(np.sum(values > 1.016 * limit), np.sum(values > limit))
+            for limit in SLOW_MS
+        },
     }
     percents = {"p50_ms": 50, "p90_ms": 90, "p95_ms": 95, "p99_ms": 99, "p999_ms": 99.9}
     for field, percent in percents.items():

@@ -148,6 +148,13 @@ def test_a_wrong_key_is_refused(keys):
 def test_an_objective_stands_alone():
     slo = {"metric": "latency.slow_rate", "over": "300ms", "objective": "99.5", "period": "30d"}
     assert rule(metric=None, when=None, slo=slo).slo.over == 300
-    for wrong in ({"objective": 100}, {"over": None}, {"metric": "latency.error_rate"}):
+    assert rule(metric=None, when=None, slo={"metric": "quality.accuracy", "objective": 95}).slo
+    for wrong in (
+        {"objective": 100},
+        {"over": None},
+        {"metric": "latency.error_rate"},
+        {"metric": "quality.mae", "over": None},
+        {"period": "0s"},
+    ):
         with pytest.raises(ValidationError):
             rule(metric=None, when=None, slo={**slo, **wrong})

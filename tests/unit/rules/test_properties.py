@@ -32,6 +32,7 @@ RULES = [
         {"name": "canary", "metric": "quality.accuracy", "when": "drop > 0.1",
          "baseline": "version:1"},
         {"name": "drift", "metric": "features.*.psi", "when": "> 0.2", "keep_firing_for": "1m"},
+        {"name": "promise", "slo": {"metric": "quality.accuracy", "objective": 90, "period": "1h"}},
         {"name": "part", "metric": "quality.accuracy", "when": "< 0.7", "segments": "*"},
     )
 ]  # fmt: skip
@@ -144,8 +145,20 @@ def test_a_newer_format_is_refused_and_old_rules_are_dropped():
     alerts_of(judge, [(True, 190, 90.0, False)] * 3)
     state = judge.snapshot()
     assert next(iter(state)) == "format"
-    with pytest.raises(StateFormatError, match="flight-delay.*format 2"):
-        watch().restore({**state, "format": 2})
+    with pytest.raises(StateFormatError, match="flight-delay.*format 3"):
+        watch().restore({**state, "format": 3})
     fewer = watch(RULES[:1])
     fewer.restore(state)
     assert {name for name, *_ in fewer.snapshot()["tracks"]} == {"low/quality.accuracy"}
+
+
+def test_state_of_format_1_is_read():
+    judge = watch()
+    alerts_of(judge, [(True, 190, 90.0, False)] * 3)
+    state = judge.snapshot()
+    # It knew no objectives: a past had three parts.
+    known = [[*thing, past[:3]] for *thing, past in state["pasts"] if not past[3]]
+    other = watch()
+    other.restore({**state, "format": 1, "pasts": known})
+    assert [*other.snapshot()["tracks"]] == [*state["tracks"]]
+    assert len(other.snapshot()["pasts"]) == len(known) > 5

@@ -78,11 +78,19 @@ def test_what_is_as_usual_is_no_warning(text):
     assert load("f", text=text).warnings == ()
 
 
+@pytest.mark.parametrize(("objective", "most"), [(90, "10 times"), (93, "14.3 times"), (94, None)])
+def test_an_objective_that_can_hardly_burn_is_said(objective, most):
+    slo = f"{{metric: latency.error_rate, objective: {objective}}}"
+    warnings = load("f", text=f"rules: [{{name: a, slo: {slo}}}]").warnings
+    assert [most in w and "slo.objective: warning" in w for w in warnings] == (
+        [True] if most else []
+    )
+
+
 def test_every_key_that_nothing_acts_on_is_a_key_of_the_tree():
     """A pattern that fits no legal config would hide that its key is acted on by now."""
     texts = {
         "models.*.labels.memory": "models: [{name: a, labels: {memory: 1MiB}}]",
-        "rules.*.slo": "rules: [{name: a, slo: {metric: latency.error_rate, objective: 99}}]",
         "alerting.budget": "alerting: {budget: {pages: 1}}",
     }
     for pattern in NOT_YET:
@@ -100,6 +108,6 @@ def test_a_pattern_may_ask_for_a_value():
 def test_warnings_are_in_the_order_of_the_text():
     text = (
         "alerting: {budget: {}}\nmodels: [{name: '*'}, {name: b}]\n"
-        "rules: [{name: a, slo: {metric: latency.error_rate, objective: 99}}]\n"
+        "rules: [{name: a, metric: rows, when: '< 1', window: 5h}]\n"
     )
     assert [w.split(":")[1] for w in load("f", text=text).warnings] == ["1", "2", "3"]

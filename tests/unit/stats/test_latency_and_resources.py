@@ -40,6 +40,18 @@ def test_percentiles_of_few_and_many_requests(values: list[float]) -> None:
     assert block.ttft_p95_ms is None and block.tokens_per_s is None
 
 
+def test_slow_requests_are_counted_above_each_limit() -> None:
+    latency = np.array([100.0, 299.0, 300.0, 301.0, 306.0, 400.0, 2000.0])
+    none = np.full(len(latency), np.nan)
+    counter = LatencyCounter()
+    counter.update(latency, latency > 1e6, none, none)
+    block, plain = counter.result(60_000, (300, 2000)), counter.result(60_000)
+    assert block is not None and plain is not None
+    # 301 is within 1.6 % of the limit: it shares its bucket.
+    assert block.slow == {"300ms": 3, "2s": 0}
+    assert plain.slow is None
+
+
 def test_tokens_and_rates() -> None:
     counter = LatencyCounter()
     counter.update(

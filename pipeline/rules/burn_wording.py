@@ -1,0 +1,110 @@
+"""What an alert on a burning error budget says: how fast, how much is left, until when."""
+
+from __future__ import annotations
+
+from inferwatch.events.alert import Evidence, Severity, Suggestion
+from inferwatch.events.window import WindowResult
+from inferwatch.settings.rules import SloSettings
+from pipeline.diagnosis.wording import clock, lasted, number, percent
+from pipeline.rules.burn_rate import Burn
+from pipeline.rules.kinds import BURN
+from pipeline.rules.summary import rate, subject
+from pipeline.rules.verdict import Finding, Told, finding
+
+_BUDGET = {
+    "latency.slow_rate": "Latency budget",
+    "latency.error_rate": "Error budget",
+    "quality.accuracy": "Accuracy budget",
+}
+
+
+def told(burn: Burn, slo: SloSettings, result: WindowResult, severity: Severity) -> Told:
+    """The words of an alert that fires on this burn."""
+    share, may = percent(burn.bad / burn.total), percent(1 - slo.objective / 100)
+    long, short = _last(burn.limit.long), _last(burn.limit.short)
+    return Told(
+        fact=f"{_BUDGET[slo.metric]} of {subject(result)} burns {rate(burn.rate)} times as fast as "
+        "it may",
+        began=burn.began,
+        more=f": {share} of {_bad(slo)} in the last {long} ({may} may), {_left(burn, slo)}",
+        findings=_plain(slo, result),
+        evidence=(
+            Evidence(
+                text=f"{percent(burn.spent)} of the error budget of {lasted(slo.period)} is spent"
+                f"{_until(burn, slo, result.end)}",
+                metric=f"{slo.metric}.budget_spent",
+                after=burn.spent,
+                share=min(1.0, burn.spent),
+            ),
+            Evidence(
+                text=f"{share} of {_bad(slo)} in the last {long} ({burn.bad:,} of {burn.total:,}): "
+                f"{rate(burn.long)} times what {slo.objective:g} % allows, and {rate(burn.short)} "
+                f"times in the last {short} (threshold {burn.limit.rate:g} in both)",
+                metric=f"{slo.metric}{BURN}",
+                before=1.0,
+                after=burn.rate,
+            ),
+        ),
+        suggestions=(Suggestion(text=_advice(burn, slo, result.end, severity)),),
+    )
+
+
+def time_left(burn: Burn, slo: SloSettings) -> int:
+    """Milliseconds until the budget is gone at this rate; 0 where it is."""
+    return max(0, round((1 - burn.spent) * slo.period / burn.rate))
+
+
+def _left(burn: Burn, slo: SloSettings) -> str:
+    budget = f"the budget of {lasted(slo.period)}"
+    left = time_left(burn, slo)
+    return f"{budget} is gone in {lasted(left)} at this rate" if left else f"{budget} is gone"
+
+
+def _until(burn: Burn, slo: SloSettings, end: int) -> str:
+    left = time_left(burn, slo)
+    if not left:
+        return ": the objective is missed"
+    return f"; at this rate the rest is gone in {lasted(left)}, at {clock(end + left, beside=end)}"
+
+
+def _bad(slo: SloSettings) -> str:
+    match slo.metric:
+        case "latency.slow_rate":
+            return f"requests took longer than {number(slo.over)} ms"
+        case "latency.error_rate":
+            return "requests failed"
+        case _:
+            return "labelled predictions were wrong"
+
+
+def _last(span: int) -> str:
+    return lasted(span).removeprefix("1 ")
+
+
+def _advice(burn: Burn, slo: SloSettings, end: int, severity: Severity) -> str:
+    if severity is Severity.PAGE:
+        what = {"latency.slow_rate": "slow", "latency.error_rate": "failing"}.get(
+            slo.metric, "wrong"
+        )
+        return (
+            f"Undo what was changed just before {clock(burn.began, beside=end)}, or take the "
+            f"{what} part out of the traffic; roll nothing else out until the budget lasts again."
+        )
+    return (
+        "Nobody need get up for it: find in working hours what the bad ones have in common, and "
+        "roll nothing risky out while the budget goes."
+    )
+
+
+def _plain(slo: SloSettings, result: WindowResult) -> tuple[Finding, ...]:
+    """The window's own number, which the causes know and can compare."""
+    quality, latency = result.quality, result.latency
+    allowed = 1 - slo.objective / 100
+    if slo.metric == "quality.accuracy":
+        value = getattr(quality, "accuracy", None)
+        return () if value is None else (finding(slo.metric, value, "<", 1 - allowed, rows=None),)
+    if slo.over is None:
+        value = None if latency is None else latency.error_rate
+        return () if value is None else (finding(slo.metric, value, ">", allowed, rows=None),)
+    value = None if latency is None else latency.p99_ms
+    return () if value is None else (finding("latency.p99_ms", value, ">", slo.over, rows=None),)
