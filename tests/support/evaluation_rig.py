@@ -77,6 +77,7 @@ class Partition:
     def __init__(self, rig, number):
         self.source = SourcePartition("inference.predictions", number)
         self.log = []
+        self.kind = Kind.PREDICTION
         self._rig = rig
         self._start()
 
@@ -110,7 +111,7 @@ class Partition:
         if not self._generation:
             self._generation = new_generation()
             await store.begin(self.source, self._generation, -1, pack(self._state.head()))
-        decoder = Decoder(Kind.PREDICTION, self._rig.settings.limits, clock=lambda: 0)
+        decoder = Decoder(self.kind, self._rig.settings.limits, clock=lambda: 0)
         through = records[-1].offset
         outcome = self._folder.fold(self._state, decoder.decode(records), through)
         expected, self._generation = self._generation, new_generation()
