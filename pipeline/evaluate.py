@@ -103,8 +103,6 @@ class ModelEvaluator:
         self._published = published
         self._outlets = outlets
         self._judge = ModelJudge(plan, settings, references, settings.source)
-        for warning in self._judge.warnings:
-            log.warning("%s: %s", plan.name, warning)
         self._longest = max(spec.size for spec in plan.grid.specs)
         self._pending: set[WindowKey] = set()
         self._marked: set[PaneKey] = set()
@@ -131,6 +129,8 @@ class ModelEvaluator:
         self._outbox = list(outbox)
         if state is not None:
             self._restore(unpack(state, f"the evaluation of {self._plan.name}"))
+        for warning in self._judge.warnings:
+            log.warning("%s: %s", self._plan.name, warning)
         await self._send_outbox()
 
     @property

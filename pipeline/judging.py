@@ -76,7 +76,7 @@ class ModelJudge:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Rules that can never fire on this model, and why."""
+        """Rules that can never fire on this model, or not yet, and why."""
         return self._watch.warnings
 
     def waits(self, key: WindowKey) -> bool:

@@ -100,7 +100,10 @@ class RuleSettings(Section):
     metric: Metric | None = None
     """A metric path, `features.*.psi`; a `*` makes one incident that lists what breached."""
     when: When | None = None
-    """`< 0.80`, `> 250`, `drop > 0.05`, `drop > 10%`, `rise > 0.05`, `ratio > 2`, `unusual`."""
+    """`< 0.80`, `> 250`, `drop > 0.05`, `drop > 10%`, `rise > 0.05`, `ratio > 2`, `unusual`.
+
+    `unusual` learns from the model's own past: the last windows, the hours of the day after 3 days,
+    and of the week after 3 weeks."""
     slo: SloSettings | None = None
     """Instead of `metric` and `when`: alerts on the rate at which an objective's budget burns."""
     baseline: Against | None = None

@@ -81,7 +81,7 @@ class ModelReplay:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Rules that can never fire on this model, and why."""
+        """Rules that can never fire on this model, or could not to the end, and why."""
         return self._judge.warnings
 
     @property

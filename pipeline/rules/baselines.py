@@ -16,12 +16,15 @@ from inferwatch.events.reference import (
 from inferwatch.settings.conditions import Baseline
 from inferwatch.settings.metric_path import DERIVED_RATES, parse_metric
 from pipeline.rules.indicator import IndicatorCounts
+from pipeline.rules.seasons import Season
 from pipeline.rules.usual import REMEMBERED
 from pipeline.rules.watched import WatchedModel
 
 ROLLING_BUCKETS = 24
 """A rolling mean forgets in steps of a 24th of its span."""
 MIN_ROLLING_WINDOWS = 5
+MAX_SEASONS = 64
+"""Metrics of one rule, version and segment whose hours are remembered: 400 kB in all."""
 DISTANCES = frozenset({"ks", "psi", "js", "wasserstein", "chi2"})
 
 Lookup = Callable[[str], float | None]
@@ -114,6 +117,7 @@ class Past:
     previous: dict[str, float] = field(default_factory=dict)
     rolling: dict[str, Rolling] = field(default_factory=dict)
     values: dict[str, list[float]] = field(default_factory=dict)
+    seasons: dict[str, Season] = field(default_factory=dict)
     indicator: IndicatorCounts | None = None
 
     def __bool__(self) -> bool:
@@ -137,6 +141,11 @@ class Past:
         """Remember the value itself, of the last windows."""
         self.values[metric] = [*self.values.get(metric, ()), value][-REMEMBERED:]
 
+    def keep_season(self, metric: str, value: float, end: int) -> None:
+        """Remember the value as one of its hour, of so many metrics as there is room for."""
+        if metric in self.seasons or len(self.seasons) < MAX_SEASONS:
+            self.seasons.setdefault(metric, Season()).add(end, value)
+
     def as_plain(self) -> list[Any]:
         """For a snapshot."""
         rolling = {
@@ -148,13 +157,14 @@ class Past:
             rolling,
             {m: list(v) for m, v in self.values.items()},
             None if self.indicator is None else self.indicator.as_plain(),
+            {m: season.as_plain() for m, season in self.seasons.items()},
         ]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> Past:
-        """What `as_plain` wrote; format 1 knew no objectives."""
+        """What `as_plain` wrote; format 1 knew no seasons and objectives."""
         previous, rolling, values, *newer = plain
-        (indicator,) = newer or (None,)
+        indicator, seasons = newer or (None, {})
         return cls(
             dict(previous),
             {
@@ -162,5 +172,6 @@ class Past:
                 for m, (span, buckets) in rolling.items()
             },
             {m: list(v) for m, v in values.items()},
+            {m: Season.from_plain(season) for m, season in seasons.items()},
             None if indicator is None else IndicatorCounts.from_plain(indicator),
         )

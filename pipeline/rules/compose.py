@@ -78,7 +78,8 @@ def fire(
 
 def began(verdict: Verdict, episode: Episode) -> int:
     """When the bad time began, as far as the detector knows better than its first bad window."""
-    return episode.starts_at if verdict.told is None else verdict.told.began
+    known = None if verdict.told is None else verdict.told.began
+    return episode.starts_at if known is None else known
 
 
 def with_words(diagnosis: Diagnosis, told: Told | None) -> Diagnosis:

@@ -78,7 +78,7 @@ def fired(result: WindowResult, verdict: Verdict, starts_at: int, cause: Cause) 
     """The sentence of an alert that fires."""
     since = clock(starts_at, beside=result.end, seconds=result.end - result.start < 60_000)
     findings, told = verdict.findings, verdict.told
-    if told is None:
+    if told is None or told.fact is None:
         said = f"{_fact(result, findings, born_low=cause.cause in BORN_LOW)} since {since}"
     else:
         said = f"{told.fact} since {since}{told.more}"

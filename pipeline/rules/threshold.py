@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from inferwatch.events.alert import Evidence
 from inferwatch.events.window import WindowResult
 from inferwatch.settings.conditions import Baseline, Comparison, Condition
 from inferwatch.settings.rules import RuleSettings
 from inferwatch.settings.types import WindowSpec
-from pipeline.rules.baselines import reference_value
+from pipeline.diagnosis.wording import number
+from pipeline.rules.baselines import Past, reference_value
 from pipeline.rules.detector import Case, Watch, part_of
 from pipeline.rules.machine import Timing
 from pipeline.rules.readings import Reading, read
-from pipeline.rules.usual import usual_range
-from pipeline.rules.verdict import UNKNOWN, Finding, State, Verdict, finding, holds, judged
+from pipeline.rules.seasons import Usual, usual_at, warming_up
+from pipeline.rules.verdict import UNKNOWN, Finding, State, Told, Verdict, finding, holds, judged
 from pipeline.rules.watched import WatchedModel, smallest_window
 
 REFERENCE = Baseline("reference", "reference")
@@ -51,7 +53,10 @@ class ThresholdRule:
                 continue
             for found in self._limits(reading, case):
                 judgements.append((found, holds(found.value, found.comparison, found.threshold)))
-        return judged(judgements)
+        verdict = judged(judgements)
+        if self.learns and verdict.state is State.BREACHED:
+            return replace(verdict, told=self._told(verdict.findings[0], case))
+        return verdict
 
     def rejudge(self, case: Case, held: tuple[Finding, ...]) -> Verdict:
         """Hold the revised values of what breached against the same limits."""
@@ -76,14 +81,30 @@ class ThresholdRule:
 
     def learn(self, case: Case, verdict: Verdict) -> None:
         """Remember the values that a later window is compared with."""
-        unusual = self._condition.operator == "unusual"
-        if not unusual and self._baseline.kind not in ("previous", "rolling", "version"):
+        if not self.learns and self._baseline.kind not in ("previous", "rolling", "version"):
             return
         for reading in read(case.result, self.rule.path):
             case.past.remember(reading.metric, reading.value, case.result.end, self._baseline)
             # What is unusual must not become usual by lasting.
-            if unusual and verdict.state is not State.BREACHED:
+            if self.learns and verdict.state is not State.BREACHED:
                 case.past.keep(reading.metric, reading.value)
+            season = case.past.seasons.get(reading.metric)
+            # But the first mornings look unusual to a rule that knows only nights.
+            is_new = season is None or not season.knows_weeks()
+            if self.learns and (is_new or verdict.state is not State.BREACHED):
+                case.past.keep_season(reading.metric, reading.value, case.result.end)
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from the model's own past (`when: unusual`)."""
+        return self._condition.operator == "unusual"
+
+    def warming_up(self, pasts: Iterable[Past]) -> str | None:
+        """What is not learned yet of the metric that is known best; None where all is."""
+        known = [(past.values[m], past.seasons.get(m)) for past in pasts for m in past.values]
+        best = max(known, key=lambda k: (k[1].days if k[1] else 0.0, len(k[0])), default=([], None))
+        said = warming_up(*best)
+        return said and f"rule {self.rule.name!r} learns {self.rule.path.text}: {said}"
 
     @property
     def _condition(self) -> Condition:
@@ -113,15 +134,34 @@ class ThresholdRule:
             )
 
     def _unusual(self, reading: Reading, case: Case) -> Iterable[Finding]:
-        usual = usual_range(case.past.values.get(reading.metric, ()))
+        usual = self._usual(reading.metric, case)
         if usual is None:
             return
-        middle, low, high = usual
-        comparison: Comparison = "<" if reading.value < middle else ">"
-        limit = low if comparison == "<" else high
+        comparison: Comparison = "<" if reading.value < usual.middle else ">"
+        limit = usual.low if comparison == "<" else usual.high
         yield finding(
-            reading.metric, reading.value, comparison, limit, rows=reading.rows, baseline=middle
+            reading.metric,
+            reading.value,
+            comparison,
+            limit,
+            rows=reading.rows,
+            baseline=usual.middle,
         )
+
+    def _usual(self, metric: str, case: Case) -> Usual | None:
+        values = case.past.values.get(metric, ())
+        return usual_at(values, case.past.seasons.get(metric), case.result.end)
+
+    def _told(self, worst: Finding, case: Case) -> Told | None:
+        usual = self._usual(worst.metric, case)
+        if usual is None:
+            return None
+        text = (
+            f"{worst.metric} is {number(worst.value)}; usual is {number(usual.low)} to "
+            f"{number(usual.high)}, by {usual.past}"
+        )
+        fact = Evidence(text=text, metric=worst.metric, before=worst.baseline, after=worst.value)
+        return Told(evidence=(fact,))
 
     def _look_up(self, metric: str, case: Case) -> float | None:
         baseline = self._baseline

@@ -55,18 +55,20 @@ class Told:
     """What a detector has to say itself of a breach, where its numbers alone say too little.
 
     Attributes:
-        fact: the beginning of the alert's summary; "since 14:05 UTC" follows.
+        fact: the beginning of the alert's summary, for "since 14:05 UTC" to follow; None: as the
+            findings say.
         more: what follows that.
-        began: since when, milliseconds: a slow test fires long after the bad time began.
+        began: since when, milliseconds, where that is known better than by the first bad window: a
+            slow test fires long after the bad time began.
         findings: the same breach in metrics that the causes know; none: as in the verdict.
     """
 
-    fact: str
-    more: str
-    began: int
-    findings: tuple[Finding, ...]
     evidence: tuple[Evidence, ...]
-    suggestions: tuple[Suggestion, ...]
+    suggestions: tuple[Suggestion, ...] = ()
+    fact: str | None = None
+    more: str = ""
+    began: int | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from pipeline.rules.history import History
 from pipeline.rules.kinds import kind_of
 from pipeline.rules.levels import levels_of
 from pipeline.rules.machine import Moved
+from pipeline.rules.threshold import ThresholdRule
 from pipeline.rules.track import Episode, Track
 from pipeline.rules.verdict import State, Verdict
 from pipeline.rules.watched import WatchedModel, smallest_window
@@ -51,9 +52,6 @@ class ModelWatch:
     segment; the segments before the whole model, so that its diagnosis can name one), and once
     with part `quality` when its quality is to be judged, in window order; and again, with either
     part, for a revision of a window that was judged: it can only correct.
-
-    Attributes:
-        warnings: rules that can never fire on this model, and why.
     """
 
     def __init__(
@@ -77,11 +75,21 @@ class ModelWatch:
         self._config_file = config_file
         self._smallest = smallest_window(model)
         self._detectors = self._bind(rules)
-        self.warnings = self._find_warnings(rules or ())
+        self._warnings = self._find_warnings(rules or ())
         self._tracks: dict[Thing, Track] = {}
         self._pasts: dict[Thing, Past] = {}
         self._judged: dict[tuple[str, str, str | None, str], int] = {}
         self._history = History()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Rules that can never fire on this model, or not yet, and why."""
+        learning = (
+            d.warming_up(past for (key, *_), past in self._pasts.items() if key == d.watch.key)
+            for d in self._detectors
+            if isinstance(d, ThresholdRule) and d.learns
+        )
+        return (*self._warnings, *(said for said in learning if said is not None))
 
     def judge(
         self, result: WindowResult, *, part: Part, reference: ReferenceProfile | None
