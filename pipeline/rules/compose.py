@@ -16,6 +16,7 @@ from pipeline.rules import summary
 from pipeline.rules.detector import Watch
 from pipeline.rules.identity import fingerprint, incident_id
 from pipeline.rules.kinds import confirmed_kind, kind_of
+from pipeline.rules.related import shown
 from pipeline.rules.track import Episode
 from pipeline.rules.verdict import Finding, Told, Verdict
 from pipeline.rules.watched import WatchedModel
@@ -99,6 +100,7 @@ def story_of(alert: Alert, verdict: Verdict) -> dict[str, Any]:
     return {
         "alert": orjson.loads(dumps(alert)),
         "told": verdict.findings[0].as_plain(),
+        "shows": shown(alert),
     }
 
 

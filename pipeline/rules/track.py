@@ -6,6 +6,7 @@ revised verdicts would never have fired is corrected.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,6 +107,17 @@ class Track:
     def is_idle(self) -> bool:
         """Whether nothing would be lost without it."""
         return self.machine.phase is Phase.QUIET and not self.closed
+
+    def stories(self, since: int, end: int) -> Iterator[dict[str, Any]]:
+        """What was told of incidents that fired by the window that ended then, and lasted since.
+
+        In event time, so that it does not matter how far this track is ahead of the one that asks.
+        """
+        for episode in self._open_first():
+            bad = [j.end for j in episode.judgements if j.state is State.BREACHED]
+            told = episode.story
+            if told and told["alert"]["updated_at"] <= end and max(bad, default=since) > since:
+                yield told
 
     def expire(self, clock: int, patience: int) -> bool:
         """End an incident whose windows stopped coming; whether there was one."""

@@ -27,6 +27,7 @@ from pipeline.rules.history import History
 from pipeline.rules.kinds import kind_of
 from pipeline.rules.levels import levels_of
 from pipeline.rules.machine import Moved
+from pipeline.rules.related import with_related
 from pipeline.rules.threshold import ThresholdRule
 from pipeline.rules.track import Episode, Track
 from pipeline.rules.verdict import State, Verdict
@@ -241,7 +242,13 @@ class ModelWatch:
         self, detector: Detector, case: Case, verdict: Verdict, episode: Episode
     ) -> Diagnosis:
         view = self._view(detector, case, verdict, compose.began(verdict, episode))
-        found = diagnose(view)
+        others = [
+            story
+            for (_, version, _), track in self._tracks.items()
+            if version == case.result.version and track.current is not episode
+            for story in track.stories(view.starts_at, case.result.end)
+        ]
+        found = with_related(diagnose(view), view.kind, others)
         return compose.with_words(with_config(found, self._config_file), verdict.told)
 
     def _view(self, detector: Detector, case: Case, verdict: Verdict, starts_at: int) -> View:
