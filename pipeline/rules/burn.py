@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from inferwatch.events.alert import Severity
 from inferwatch.settings.rules import RuleSettings, SloSettings
 from inferwatch.settings.types import WindowSpec, format_duration
-from pipeline.rules.burn_rate import FAST, SLOW, BurnLimit, burn_of
+from pipeline.rules.burn_rate import FAST, SLOW, Budget, BurnLimit
 from pipeline.rules.burn_wording import told
 from pipeline.rules.detector import Case, Watch, part_of
 from pipeline.rules.indicator import Counts, IndicatorCounts, counts_of
@@ -91,12 +91,9 @@ class BurnRule:
         return counts_of(case.result, self.slo)
 
     def _verdict(self, counts: IndicatorCounts, case: Case, *, as_revised: bool = False) -> Verdict:
-        end, rows = case.result.end, self.rule.min_rows
-        burns = [
-            burn
-            for limit in self.limits
-            if (burn := burn_of(counts, limit, self.slo, end, min_rows=rows, as_revised=as_revised))
-        ]
+        budget = Budget(self.slo, counts, case.result.end, as_revised)
+        found = [budget.burn(limit, self.rule.min_rows) for limit in self.limits]
+        burns = [burn for burn in found if burn is not None]
         metric = f"{self.slo.metric}{BURN}"
         verdict = judged(
             [(finding(metric, b.rate, ">", b.limit.rate, rows=b.total), b.is_broken) for b in burns]
@@ -104,7 +101,7 @@ class BurnRule:
         if verdict.state is not State.BREACHED:
             return verdict
         worst = max((b for b in burns if b.is_broken), key=lambda b: b.rate / b.limit.rate)
-        return replace(verdict, told=told(worst, self.slo, case.result, self.watch.severity))
+        return replace(verdict, told=told(worst, budget, case.result, self.watch.severity))
 
 
 def bind_objective(rule: RuleSettings, model: WatchedModel) -> list[BurnRule]:

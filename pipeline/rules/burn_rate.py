@@ -49,8 +49,6 @@ class Burn:
     Attributes:
         long, short: burn rates over the windows of the limit.
         bad, total: in the long window.
-        spent: share of the period's budget that is gone; above 1 where it is overspent.
-        began: when it began to burn so, milliseconds.
     """
 
     limit: BurnLimit
@@ -58,8 +56,6 @@ class Burn:
     short: float
     bad: int
     total: int
-    spent: float
-    began: int
 
     @property
     def rate(self) -> float:
@@ -72,36 +68,58 @@ class Burn:
         return self.rate > self.limit.rate
 
 
-def burn_of(
-    counts: IndicatorCounts,
-    limit: BurnLimit,
-    slo: SloSettings,
-    end: int,
-    *,
-    min_rows: int = 1,
-    as_revised: bool = False,
-) -> Burn | None:
-    """The burn at a time; None with fewer than `min_rows` in the short window.
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """An objective's bad requests or predictions, as they were counted up to a time.
 
-    >>> slo = SloSettings(metric="latency.error_rate", objective=99.0)
-    >>> counts = IndicatorCounts(60_000)
-    >>> for minute in range(1, 121):
-    ...     counts.add(minute * 60_000, (20 if minute > 60 else 0, 100), slo.period)
-    >>> burn = burn_of(counts, FAST[0], slo, 120 * 60_000)
-    >>> round(burn.long, 9), round(burn.short, 9), round(burn.spent, 3)
-    (20.0, 20.0, 0.028)
+    Attributes:
+        end: that time, milliseconds.
+        as_revised: whether late revisions of the windows count.
     """
-    budget = 1 - slo.objective / 100
 
-    def over(span: int) -> tuple[float, int, int]:
-        bad, total = counts.over(end, span, as_revised=as_revised)
+    slo: SloSettings
+    counts: IndicatorCounts
+    end: int
+    as_revised: bool = False
+
+    @property
+    def share(self) -> float:
+        """The share that may be bad."""
+        return 1 - self.slo.objective / 100
+
+    def burn(self, limit: BurnLimit, min_rows: int = 1) -> Burn | None:
+        """The burn in the windows of a limit; None with fewer rows in the short one.
+
+        >>> slo = SloSettings(metric="latency.error_rate", objective=99.0)
+        >>> counts = IndicatorCounts(60_000)
+        >>> for minute in range(1, 121):
+        ...     counts.add(minute * 60_000, (20 if minute > 60 else 0, 100), slo.period)
+        >>> budget = Budget(slo, counts, end=120 * 60_000)
+        >>> burn = budget.burn(FAST[0])
+        >>> round(burn.long, 9), round(burn.short, 9), round(budget.spent(), 3)
+        (20.0, 20.0, 0.028)
+        """
+        short, _, rows = self._over(limit.short)
+        if rows < max(1, min_rows):
+            return None
+        long, bad, total = self._over(limit.long)
+        return Burn(limit, long, short, bad, total)
+
+    def spent(self) -> float:
+        """The share of the period's budget that is gone; above 1 where it is overspent."""
+        return self._over(self.slo.period)[0]
+
+    def began(self, burn: Burn) -> int:
+        """When it began to burn so, milliseconds."""
+        return self.counts.began(self.end, burn.limit.long, burn.limit.rate / 2 * self.share)
+
+    def left(self, burn: Burn) -> int:
+        """Milliseconds until the budget is gone at this rate; 0 where it is."""
+        return max(0, round((1 - self.spent()) * self.slo.period / burn.rate))
+
+    def _over(self, span: int) -> tuple[float, int, int]:
+        bad, total = self.counts.over(self.end, span, as_revised=self.as_revised)
         # What has not been seen of a span counts as good, with as many rows a minute: else one
         # bad request in the first minute of a stream would be a month's budget.
-        seen = counts.seen(end, span) / span
-        return (bad / total / budget * seen if total else 0.0), bad, total
-
-    (long, bad, total), (short, _, rows) = over(limit.long), over(limit.short)
-    if rows < max(1, min_rows):
-        return None
-    began = counts.began(end, limit.long, limit.rate / 2 * budget)
-    return Burn(limit, long, short, bad, total, over(slo.period)[0], began)
+        seen = self.counts.seen(self.end, span) / span
+        return (bad / total / self.share * seen if total else 0.0), bad, total

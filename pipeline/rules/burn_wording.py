@@ -6,7 +6,7 @@ from inferwatch.events.alert import Evidence, Severity, Suggestion
 from inferwatch.events.window import WindowResult
 from inferwatch.settings.rules import SloSettings
 from pipeline.diagnosis.wording import clock, lasted, number, percent
-from pipeline.rules.burn_rate import Burn
+from pipeline.rules.burn_rate import Budget, Burn
 from pipeline.rules.kinds import BURN
 from pipeline.rules.summary import rate, subject
 from pipeline.rules.verdict import Finding, Told, finding
@@ -16,25 +16,35 @@ _BUDGET = {
     "latency.error_rate": "Error budget",
     "quality.accuracy": "Accuracy budget",
 }
+_PART = {"latency.slow_rate": "slow", "latency.error_rate": "failing"}
 
 
-def told(burn: Burn, slo: SloSettings, result: WindowResult, severity: Severity) -> Told:
-    """The words of an alert that fires on this burn."""
-    share, may = percent(burn.bad / burn.total), percent(1 - slo.objective / 100)
+def told(burn: Burn, budget: Budget, result: WindowResult, severity: Severity) -> Told:
+    """The words of an alert that fires on this burn of the budget."""
+    slo, spent, began = budget.slo, budget.spent(), budget.began(burn)
+    share, may = percent(burn.bad / burn.total), percent(budget.share)
     long, short = _last(burn.limit.long), _last(burn.limit.short)
+    left, period = budget.left(burn), lasted(slo.period)
+    gone = f"is gone in {lasted(left)} at this rate" if left else "is gone"
+    until = (
+        f"; at this rate the rest is gone in {lasted(left)}, at "
+        f"{clock(budget.end + left, beside=budget.end)}"
+        if left
+        else ": the objective is missed"
+    )
     return Told(
         fact=f"{_BUDGET[slo.metric]} of {subject(result)} burns {rate(burn.rate)} times as fast as "
         "it may",
-        began=burn.began,
-        more=f": {share} of {_bad(slo)} in the last {long} ({may} may), {_left(burn, slo)}",
+        began=began,
+        more=f": {share} of {_bad(slo)} in the last {long} ({may} may), the budget of {period} "
+        f"{gone}",
         findings=_plain(slo, result),
         evidence=(
             Evidence(
-                text=f"{percent(burn.spent)} of the error budget of {lasted(slo.period)} is spent"
-                f"{_until(burn, slo, result.end)}",
-                metric=f"{slo.metric}.budget_spent",
-                after=burn.spent,
-                share=min(1.0, burn.spent),
+                text=f"{percent(spent)} of the error budget of {period} is spent{until}",
+                metric=f"{slo.metric}.spent_share",
+                after=spent,
+                share=min(1.0, spent),
             ),
             Evidence(
                 text=f"{share} of {_bad(slo)} in the last {long} ({burn.bad:,} of {burn.total:,}): "
@@ -45,26 +55,8 @@ def told(burn: Burn, slo: SloSettings, result: WindowResult, severity: Severity)
                 after=burn.rate,
             ),
         ),
-        suggestions=(Suggestion(text=_advice(burn, slo, result.end, severity)),),
+        suggestions=(Suggestion(text=_advice(slo, severity, clock(began, beside=budget.end))),),
     )
-
-
-def time_left(burn: Burn, slo: SloSettings) -> int:
-    """Milliseconds until the budget is gone at this rate; 0 where it is."""
-    return max(0, round((1 - burn.spent) * slo.period / burn.rate))
-
-
-def _left(burn: Burn, slo: SloSettings) -> str:
-    budget = f"the budget of {lasted(slo.period)}"
-    left = time_left(burn, slo)
-    return f"{budget} is gone in {lasted(left)} at this rate" if left else f"{budget} is gone"
-
-
-def _until(burn: Burn, slo: SloSettings, end: int) -> str:
-    left = time_left(burn, slo)
-    if not left:
-        return ": the objective is missed"
-    return f"; at this rate the rest is gone in {lasted(left)}, at {clock(end + left, beside=end)}"
 
 
 def _bad(slo: SloSettings) -> str:
@@ -81,14 +73,12 @@ def _last(span: int) -> str:
     return lasted(span).removeprefix("1 ")
 
 
-def _advice(burn: Burn, slo: SloSettings, end: int, severity: Severity) -> str:
+def _advice(slo: SloSettings, severity: Severity, since: str) -> str:
     if severity is Severity.PAGE:
-        what = {"latency.slow_rate": "slow", "latency.error_rate": "failing"}.get(
-            slo.metric, "wrong"
-        )
+        what = _PART.get(slo.metric, "wrong")
         return (
-            f"Undo what was changed just before {clock(burn.began, beside=end)}, or take the "
-            f"{what} part out of the traffic; roll nothing else out until the budget lasts again."
+            f"Undo what was changed just before {since}, or take the {what} part out of the "
+            "traffic; roll nothing else out until the budget lasts again."
         )
     return (
         "Nobody need get up for it: find in working hours what the bad ones have in common, and "

@@ -69,8 +69,10 @@ class IndicatorCounts:
         self.first = number if self.first is None else self.first
         self.slots.append([number, *counts])
         if len(self.slots) % SLOTS_AN_OCTAVE == 0:
-            oldest = number - keep_ms // self.size
-            self.slots = [slot for slot in self._faded(number) if slot[0] > oldest]
+            faded = list(self._faded(number))
+            gone = sum(slot[0] <= number - keep_ms // self.size for slot in faded)
+            # The last of what is gone stays: it is where the first slot that counts begins.
+            self.slots = faded[max(0, gone - 1) :]
             self.revised = {n: c for n, c in self.revised.items() if n > number - EXACT}
 
     def revise(self, end: int, counts: Counts) -> None:
@@ -89,7 +91,7 @@ class IndicatorCounts:
                 break
             if number > last:
                 continue
-            before = self.slots[at - 1][0] if at else number - 1
+            before = self.slots[at - 1][0] if at or self.first is None else self.first - 1
             if before < oldest:  # a slot of several windows that reaches further back than the span
                 part = (number - oldest) / (number - before)
                 its_bad, its_total = round(part * its_bad), round(part * its_total)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inferwatch.events.alert import AlertKind
 from inferwatch.settings.metric_path import DERIVED_RATES
 
-BURN = ".burn_rate"
+BURN = ".burn"
 """Behind the metric of an objective: how many times too fast its budget is spent."""
 
 _BAD_VALUES = tuple(f".{key}" for key in {*DERIVED_RATES, *DERIVED_RATES.values(), "rates"})

@@ -31,4 +31,4 @@ async def test_a_restart_loses_nothing_of_a_budget(restart_every):
     pages = [a for a in rig.topic.alerts if a["severity"] == "page"]
     told = [(a["window"]["end"] // 10_000, a["status"]) for a in pages]
     assert told == [(26, "firing"), (36, "resolved")]
-    assert pages[0]["metric"] == "latency.slow_rate.burn_rate"
+    assert pages[0]["metric"] == "latency.slow_rate.burn"

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import msgpack
+import numpy as np
 import pytest
 from made_windows import MINUTE, START, MadeModel, latency_of, quality_of, window_of
 
 from inferwatch.events.alert import AlertKind, Status
 from inferwatch.settings.rules import RuleSettings
 from inferwatch.settings.types import parse_window
+from pipeline.rules.indicator import IndicatorCounts
 from pipeline.rules.watch import ModelWatch
 
 DAY = 86_400_000
@@ -57,9 +59,10 @@ def test_a_fast_burn_pages_and_ends_by_its_short_windows():
 
 def test_a_slow_burn_is_a_ticket_after_days():
     # 5 times too fast is no page; 10 % of 30 days are gone after 14.4 hours of it.
-    told = tell(watch_of(), story((4320, 0), (900, 30)))
-    assert told == [(4320 + 864, "firing", "ticket")]
-    assert tell(watch_of(severity="info"), story((4320, 0), (900, 30)))[0][2] == "info"
+    windows = [failing(i, 30 if i >= 864 else 0, window="5m") for i in range(864 + 180)]
+    told = tell(watch_of(windows=("5m",)), windows)
+    assert told == [(4320 + 860, "firing", "ticket")]
+    assert tell(watch_of(windows=("5m",), severity="info"), windows)[0][2] == "info"
 
 
 def test_a_short_burst_spends_too_little_to_tell():
@@ -92,7 +95,7 @@ def test_the_objective_says_what_may_be_bad(objective, minute):
 
 def test_the_alert_says_what_is_left_and_until_when():
     alert = first(watch_of(labels={"tier": "1"}), story((120, 0), (60, 180)))
-    assert (alert.kind, alert.metric) == (AlertKind.ERRORS, "latency.error_rate.burn_rate")
+    assert (alert.kind, alert.metric) == (AlertKind.ERRORS, "latency.error_rate.burn")
     assert alert.value == pytest.approx(14.5) and alert.threshold == 14.4
     assert alert.rows == 36_000 and alert.labels["tier"] == "1"
     assert alert.summary.startswith(
@@ -215,7 +218,7 @@ def test_windows_that_overlap_are_counted_once():
     ]
     watch = watch_of(windows=("5m/1m",))
     assert tell(watch, sliding)[0] == (5, "firing", "page")
-    ((*_, past),) = [p for p in watch.snapshot()["pasts"] if p[0].endswith("burn_rate")]
+    ((*_, past),) = [p for p in watch.snapshot()["pasts"] if p[0].endswith(".burn")]
     assert sum(past[3][2][2::3]) == 600 * 12
 
 
@@ -232,10 +235,19 @@ def test_a_restart_anywhere_changes_nothing():
     assert told == whole
 
 
-def test_the_state_of_a_month_is_small():
-    watch = watch_of()
-    tell(watch, story((43_200 // 4, 2)))
-    assert len(msgpack.packb(watch.snapshot()["pasts"])) < 8_000
+def test_a_month_of_minutes_is_small_and_its_sums_are_near():
+    bad = np.random.default_rng(5).poisson(np.linspace(0, 40, 45_000))
+    counts = IndicatorCounts(MINUTE)
+    for i, many in enumerate(bad.tolist(), 1):
+        counts.add(i * MINUTE, (many, 100), 30 * DAY)
+    for minutes in (1, 5, 30, 60, 128, 360, 4_320, 43_200):
+        got = counts.over(45_000 * MINUTE, minutes * MINUTE)
+        exact = minutes <= 128
+        assert got[0] == pytest.approx(bad[-minutes:].sum(), rel=0 if exact else 0.002)
+        assert got[1] == pytest.approx(100 * minutes, rel=0 if exact else 0.002)
+    plain = msgpack.unpackb(msgpack.packb(counts.as_plain()))
+    assert IndicatorCounts.from_plain(plain) == counts
+    assert len(msgpack.packb(plain)) < 4_000
 
 
 def test_late_events_that_overturn_an_alert_correct_it():

@@ -43,7 +43,7 @@ export function inUnit(metric, value) {
 
 /** quality.accuracy: "Accuracy". */
 export function words(metric) {
-  const text = metric.replace(/^(quality|latency|estimated)\./, "").replace(/_ms$/, "").replaceAll("_", " ");
+  const text = metric.replace(/^(quality|latency|estimated)\./, "").replace(/_ms$/, "").replace(/\.burn$/, " burn").replaceAll("_", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
