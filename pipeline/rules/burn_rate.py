@@ -114,8 +114,8 @@ class Budget:
         return self.counts.began(self.end, burn.limit.long, burn.limit.rate / 2 * self.share)
 
     def left(self, burn: Burn) -> int:
-        """Milliseconds until the budget is gone at this rate; 0 where it is."""
-        return max(0, round((1 - self.spent()) * self.slo.period / burn.rate))
+        """Milliseconds until the budget is gone at the rate of the short window; 0 where it is."""
+        return max(0, round((1 - self.spent()) * self.slo.period / burn.short))
 
     def _over(self, span: int) -> tuple[float, int, int]:
         bad, total = self.counts.over(self.end, span, as_revised=self.as_revised)

@@ -25,18 +25,17 @@ def told(burn: Burn, budget: Budget, result: WindowResult, severity: Severity) -
     share, may = percent(burn.bad / burn.total), percent(budget.share)
     long, short = _last(burn.limit.long), _last(burn.limit.short)
     left, period = budget.left(burn), lasted(slo.period)
-    gone = f"is gone in {lasted(left)} at this rate" if left else "is gone"
-    until = (
-        f"; at this rate the rest is gone in {lasted(left)}, at "
-        f"{clock(budget.end + left, beside=budget.end)}"
-        if left
-        else ": the objective is missed"
-    )
+    gone, until = "is gone", ": the objective is missed"
+    if left:
+        pace = f"at the rate of the last {short}"
+        gone = f"is gone in {lasted(left)} {pace}"
+        at = clock(budget.end + left, beside=budget.end)
+        until = f"; {pace} the rest is gone in {lasted(left)}, at {at}"
     return Told(
         fact=f"{_BUDGET[slo.metric]} of {subject(result)} burns {rate(burn.rate)} times as fast as "
         "it may",
         began=began,
-        more=f": {share} of {_bad(slo)} in the last {long} ({may} may), the budget of {period} "
+        more=f": {share} of {_bad(slo)} in the last {long} ({may} may), and the budget of {period} "
         f"{gone}",
         findings=_plain(slo, result),
         evidence=(
@@ -77,8 +76,8 @@ def _advice(slo: SloSettings, severity: Severity, since: str) -> str:
     if severity is Severity.PAGE:
         what = _PART.get(slo.metric, "wrong")
         return (
-            f"Undo what was changed just before {since}, or take the {what} part out of the "
-            "traffic; roll nothing else out until the budget lasts again."
+            f"If it began with a change just before {since}, undo that; else take the {what} part "
+            "out of the traffic. Roll nothing else out until the budget lasts again."
         )
     return (
         "Nobody need get up for it: find in working hours what the bad ones have in common, and "

@@ -100,15 +100,15 @@ def test_the_alert_says_what_is_left_and_until_when():
     assert alert.rows == 36_000 and alert.labels["tier"] == "1"
     assert alert.summary.startswith(
         "Error budget of flight-delay burns 14.5 times as fast as it may since 16:00 UTC: 14 % of "
-        "requests failed in the last hour (1 % may), the budget of 30 days is gone in 2 days at "
-        "this rate; "
+        "requests failed in the last hour (1 % may), and the budget of 30 days is gone in 24 hours "
+        "at the rate of the last 5 minutes; "
     )
     spent, burnt = alert.evidence[:2]
     # 29 minutes of 30 % in 30 days of which 1 % may be bad.
     assert spent.share == pytest.approx(29 * 0.3 / (30 * 1440 * 0.01))
     assert spent.text == (
-        "2 % of the error budget of 30 days is spent; at this rate the rest is gone in 2 days, at "
-        "2025-11-27 17:08 UTC"
+        "2 % of the error budget of 30 days is spent; at the rate of the last 5 minutes the rest "
+        "is gone in 24 hours, at 2025-11-26 16:00 UTC"
     )
     assert burnt.text == (
         "14 % of requests failed in the last hour (5,220 of 36,000): 14.5 times what 99 % allows, "
