@@ -7,7 +7,10 @@ from made_windows import MadeModel, latency_of
 
 from inferwatch.events.alert import AlertKind, Cause, Evidence
 from pipeline.diagnosis.view import Diagnosis
+from pipeline.rules.machine import Moved, Timing
 from pipeline.rules.related import with_related
+from pipeline.rules.track import Track
+from pipeline.rules.verdict import State, Verdict, finding
 from pipeline.rules.watch import ModelWatch
 
 DAY = 86_400_000
@@ -137,3 +140,25 @@ def test_the_first_by_the_order_of_causes_is_what_the_others_follow_from():
 def test_nothing_is_one_with_what_has_no_known_cause():
     unknown = Diagnosis((Cause(cause="unknown", confidence=0.5, why=""),), (), ())
     assert with_related(unknown, AlertKind.QUALITY, [story("unknown", 0.5, None)]) == unknown
+
+
+def test_what_counts_is_what_fired_by_then_and_lasted_since():
+    """In event time: a track may be far ahead of the one that asks."""
+    track, minute = Track(), Timing(hold=0, keep=0, size=60, slide=60)
+    bad = Verdict(State.BREACHED, (finding("rows", 1.0, ">", 0.0, rows=None),))
+    for end, verdict in ((60, bad), (120, bad), (180, Verdict(State.CLEAR)), (240, bad)):
+        if track.judge(verdict, end, minute, retention=10**9) is Moved.FIRED:
+            assert track.current is not None
+            track.current.story = {"alert": {"updated_at": end}}
+    fired_at = {
+        (since, end): [s["alert"]["updated_at"] for s in track.stories(since, end)]
+        for since, end in ((0, 59), (0, 60), (119, 200), (120, 200), (0, 240), (120, 240))
+    }
+    assert fired_at == {
+        (0, 59): [],
+        (0, 60): [60],
+        (119, 200): [60],
+        (120, 200): [],
+        (0, 240): [240, 60],
+        (120, 240): [240],
+    }
