@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from pipeline.windows.pane import Pane
 
-PANES_BYTES = 96 * 1024 * 1024
+PANES_BYTES = 64 * 1024 * 1024
 """Memory that the panes of all partitions of a worker may take between their steps."""
 
 KEPT_STEPS = 20
