@@ -58,6 +58,7 @@ class Batch:
     Attributes:
         seq: number of its first row.
         serial: its place in the order of making.
+        origin: who numbered its rows; not this process where it comes from the spool.
     """
 
     kind: Kind
@@ -67,6 +68,7 @@ class Batch:
     payload: bytes
     key: bytes | None
     serial: int
+    origin: str
 
     @property
     def size(self) -> int:
@@ -177,6 +179,7 @@ class Lane:
             payload,
             self._key(rows),
             self._serial,
+            self.origin,
         )
 
     def _number(self, partition: int, rows: int) -> int:

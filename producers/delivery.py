@@ -55,10 +55,9 @@ class KafkaBroker:
     nor the right to it.
     """
 
-    def __init__(self, options: Mapping[str, Any], *, prefix: str, origin: str) -> None:
+    def __init__(self, options: Mapping[str, Any], *, prefix: str) -> None:
         """Connect; raises KafkaError when no broker answers within 3 s."""
         self._prefix = prefix
-        self._origin = origin.encode()
         self._producer = KafkaProducer(
             **{
                 "acks": "all",
@@ -97,7 +96,7 @@ class KafkaBroker:
             partition=batch.partition,
             headers=[
                 (CONTENT_TYPE, ARROW_STREAM.encode()),
-                (ORIGIN, self._origin),
+                (ORIGIN, batch.origin.encode()),
                 (SEQ, str(batch.seq).encode()),
             ],
         )

@@ -3,7 +3,8 @@
 Guarantees: what waits is bounded in bytes; what does not fit is dropped, counted by reason, and
 leaves a hole in the numbers; what was taken is sent again, under the same number, until the
 broker has it or the process ends. A broker that is absent or dies costs memory up to the bound,
-one line in the log, and another one when it is back.
+one line in the log, and another one when it is back. With a spool what waits goes to disk then,
+and outlives the process.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from threading import Condition, Lock, Thread
 
 from inferwatch.events.kinds import Kind
@@ -21,42 +22,19 @@ from producers.batching import Batch, Drop, Lane, size_in_memory
 from producers.budget import ByteBudget
 from producers.counters import Counters
 from producers.delivery import HOPELESS, TOPICS, Broker
+from producers.road import FIRST_PAUSE_S, LONGEST_PAUSE_S, WINDOW, Road
 from producers.sink import Event
+from producers.spool.spool import Spool
 
 log = logging.getLogger("inferwatch.publisher")
 
-# Batches of one topic that are on their way at a time.
-WINDOW = 32
-_FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 5.0
 # So many rows are taken or dropped together.
 _FEW = 16
 _CLOSING_TICK_S = 0.02
 # Small events keep this share of the bound for themselves.
 RESERVED = 8
-
-
-@dataclass(slots=True)
-class _Road:
-    """One topic's way to the broker.
-
-    Attributes:
-        waiting: made and not sent, or failed and to be sent again; oldest first.
-        on_the_way: batches that the client has, by serial.
-        not_before: monotonic seconds before which nothing is tried again.
-    """
-
-    lane: Lane
-    waiting: deque[Batch] = field(default_factory=deque)
-    on_the_way: dict[int, Batch] = field(default_factory=dict)
-    partitions: int | None = None
-    not_before: float = 0.0
-    pause_s: float = _FIRST_PAUSE_S
-
-    @property
-    def pending_rows(self) -> int:
-        rows = [b.rows for b in (*self.waiting, *self.on_the_way.values())]
-        return len(self.lane.rows) + sum(rows)
+# For writing to disk what is left at the end.
+_SPOOL_CLOSING_S = 2.0
 
 
 class Publisher:
@@ -72,22 +50,29 @@ class Publisher:
         counters: Counters,
         where: str = "Kafka",
         event_bytes: int = 2**20,
+        spool: Spool | None = None,
     ) -> None:
         """`connect` is called in the publisher's thread, again and again until it succeeds."""
         self._connect = connect
         self._where = where
         self._budget = budget
         self._counters = counters
-        self._roads = {kind: _Road(Lane(kind, origin, limits, event_bytes)) for kind in Kind}
+        self._spool = spool
+        self._lanes = {kind: Lane(kind, origin, limits, event_bytes) for kind in Kind}
+        self._roads = [
+            Road(kind, lane, None if spool is None else spool.lines[kind])
+            for kind, lane in self._lanes.items()
+        ]
         self._wake = Condition()
-        self._results: deque[tuple[Batch, BaseException | None]] = deque()
+        self._results: deque[tuple[Road, Batch, BaseException | None]] = deque()
         self._burnt = dict.fromkeys(Kind, 0)
         self._burning = Lock()
         self._broker: Broker | None = None
         self._is_up: bool | None = None
         self._connect_at = 0.0
-        self._pause_s = _FIRST_PAUSE_S
+        self._pause_s = FIRST_PAUSE_S
         self._deadline: float | None = None
+        self._is_nudged = False
         self._thread = Thread(target=self._run, name="publisher", daemon=True)
         counters.gauge("queue_bytes", lambda: float(budget.used))
         counters.gauge("queue_limit_bytes", lambda: float(budget.limit))
@@ -97,6 +82,8 @@ class Publisher:
 
     def start(self) -> None:
         """Start the thread."""
+        if self._spool is not None:
+            self._spool.start(before=self._gather, after=self._nudge)
         self._thread.start()
 
     def publish(self, kind: Kind, rows: Sequence[Event]) -> bool:
@@ -111,7 +98,7 @@ class Publisher:
             self.drop(kind, len(rows), "queue_full")
             return False
         with self._wake:
-            lane = self._roads[kind].lane
+            lane = self._lanes[kind]
             is_first = lane.since is None
             lane.add(rows, size, time.monotonic())
             if is_first or lane.due_at() == 0.0:
@@ -124,7 +111,7 @@ class Publisher:
         if not self._budget.take(size):
             return False
         with self._wake:
-            self._roads[kind].lane.add(rows, size, time.monotonic())
+            self._lanes[kind].add(rows, size, time.monotonic())
             self._wake.notify()
         return True
 
@@ -135,26 +122,35 @@ class Publisher:
         """
         with self._burning:
             self._burnt[kind] += rows
+        if reason == "queue_full" and self._spool is not None:
+            reason = self._spool.trouble or reason
         self._count_dropped(kind, rows, reason)
 
     def hurry(self) -> None:
         """Send at once what was taken, however young and few the rows are."""
         with self._wake:
-            for road in self._roads.values():
-                if road.lane.since is not None:
-                    road.lane.since = float("-inf")
+            for lane in self._lanes.values():
+                if lane.since is not None:
+                    lane.since = float("-inf")
             self._wake.notify()
 
     @property
     def pending_rows(self) -> int:
         """Rows that were taken and that the broker does not have yet."""
         with self._wake:
-            return sum(road.pending_rows for road in self._roads.values())
+            return sum(road.pending_rows for road in self._roads)
+
+    @property
+    def spooled_rows(self) -> int:
+        """Rows that are on disk, for a later process if not for this one."""
+        with self._wake:
+            return sum(road.spooled_rows for road in self._roads)
 
     def close(self, timeout_s: float) -> None:
         """Send what was taken, for so long; what is left then is dropped and counted.
 
-        A broker that is down, or was never reached, gets one second and not all of the time.
+        With a spool it is written to disk, if that takes it within two seconds. A broker that is
+        down, or was never reached, gets one second and not all of the time.
         """
         if not self._is_up:
             timeout_s = min(timeout_s, 1.0)
@@ -164,9 +160,13 @@ class Publisher:
         if self._thread.is_alive():
             # The client may sit in a call that waits for metadata: it is given up, not awaited.
             self._thread.join(timeout_s + 0.5)
-        for kind, road in self._roads.items():
-            if road.pending_rows:
-                self._count_dropped(kind, road.pending_rows, "shutdown")
+        if self._spool is not None:
+            self._deadline = time.monotonic()
+            self._gather()
+            self._spool.close(_SPOOL_CLOSING_S)
+        for road in self._roads:
+            if road.unsaved_rows:
+                self._count_dropped(road.kind, road.unsaved_rows, "shutdown")
 
     def abandon(self) -> None:
         """Leave the connection to the parent process; for a child, whose copy has no thread."""
@@ -184,7 +184,7 @@ class Publisher:
                 # The last net: a defect of ours must not end the publishing.
                 self._counters.add("tap_errors_total", where="publisher")
                 log.exception("publishing failed; it goes on")
-                time.sleep(_FIRST_PAUSE_S)
+                time.sleep(FIRST_PAUSE_S)
             if self._deadline is not None and self._is_over():
                 break
         if self._broker is not None:
@@ -192,26 +192,27 @@ class Publisher:
 
     def _is_over(self) -> bool:
         assert self._deadline is not None
-        everything_sent = not any(road.pending_rows for road in self._roads.values())
-        return everything_sent or time.monotonic() >= self._deadline
+        everything_safe = not any(road.unsaved_rows for road in self._roads)
+        return everything_safe or time.monotonic() >= self._deadline
 
     def _wait(self) -> None:
         with self._wake:
             if self._deadline is not None:
                 self._wake.wait(_CLOSING_TICK_S)
-            elif not self._results:
+            elif not self._results and not self._is_nudged:
                 # Woken by whatever changes the next time, so that it is looked at afresh.
                 at = self._next_at()
                 self._wake.wait(None if at == float("inf") else max(0.0, at - time.monotonic()))
+            self._is_nudged = False
 
     def _next_at(self) -> float:
         """When there is something to do, if nothing happens before (monotonic seconds)."""
         times = []
-        for road in self._roads.values():
+        for road in self._roads:
             reachable = road.not_before if self._broker else max(road.not_before, self._connect_at)
-            due = road.lane.due_at()
-            if due is not None:
-                needs_broker = road.lane.needs_partitions() and road.partitions is None
+            due = None if road.lane is None else road.lane.due_at()
+            if due is not None and road.lane is not None:
+                needs_broker = road.lane.needs_partitions() and road.known_partitions is None
                 times.append(max(due, reachable) if needs_broker else due)
             if road.waiting and len(road.on_the_way) < WINDOW:
                 times.append(reachable)
@@ -219,32 +220,72 @@ class Publisher:
 
     def _work(self) -> None:
         self._collect()
-        self._make_batches()
-        if any(road.waiting or road.lane.rows for road in self._roads.values()):
+        self._gather()
+        with self._wake:
+            self._adopt()
+            for road in self._roads:
+                road.fetch(time.monotonic())
+        if any(road.waiting or (road.lane and road.lane.rows) for road in self._roads):
             self._reach_broker()
         if self._broker is not None:
-            for kind, road in self._roads.items():
-                self._send(kind, road)
+            for road in list(self._roads):
+                self._send(road)
 
-    def _make_batches(self) -> None:
+    def _gather(self) -> None:
+        """Make the batches that are due, and leave to the spool what the broker does not take.
+
+        The spool's thread does so too: this one may wait for a broker that does not answer.
+        """
         now = time.monotonic()
-        for kind, road in self._roads.items():
-            with self._burning:
-                burnt, self._burnt[kind] = self._burnt[kind], 0
-            with self._wake:
-                road.lane.burn(burnt, road.partitions)
-                due = road.lane.due_at()
-                if due is None or (due > now and self._deadline is None):
-                    continue
-                if road.lane.needs_partitions() and road.partitions is None:
-                    continue
-                made, size = road.lane.close(road.partitions)
-            batches = [batch for batch in made if isinstance(batch, Batch)]
-            self._budget.exchange(size, sum(batch.size for batch in batches))
-            road.waiting.extend(batches)
-            for drop in made:
-                if isinstance(drop, Drop):
-                    self._count_dropped(kind, drop.rows, drop.reason)
+        with self._wake:
+            for road in self._roads:
+                if road.lane is not None:
+                    self._make_batches(road, road.lane, now)
+                if road.line is not None and road.lane is not None:
+                    road.line.is_needed = self._is_away(road, now)
+                    if road.line.is_needed:
+                        self._budget.exchange(0, road.spill(is_last=self._is_late(now)))
+
+    def _is_away(self, road: Road, now: float) -> bool:
+        is_gone = self._broker is None and self._is_up is False
+        # A broker that is merely slow has as many as it gets, and memory fills behind them.
+        has_all = self._broker is None or len(road.on_the_way) >= WINDOW
+        is_crowded = self._budget.used * 2 > self._budget.limit
+        is_slow = has_all and is_crowded
+        return is_gone or is_slow or road.is_away(now) or self._is_late(now)
+
+    def _is_late(self, now: float) -> bool:
+        return self._deadline is not None and now >= self._deadline
+
+    def _make_batches(self, road: Road, lane: Lane, now: float) -> None:
+        with self._burning:
+            burnt, self._burnt[road.kind] = self._burnt[road.kind], 0
+        partitions = road.known_partitions
+        lane.burn(burnt, partitions)
+        due = lane.due_at()
+        if due is None or (due > now and self._deadline is None):
+            return
+        if lane.needs_partitions() and partitions is None:
+            return
+        made, size = lane.close(partitions)
+        batches = [batch for batch in made if isinstance(batch, Batch)]
+        self._budget.exchange(size, sum(batch.size for batch in batches))
+        self._budget.exchange(0, road.add(batches, now))
+        for drop in made:
+            if isinstance(drop, Drop):
+                self._count_dropped(road.kind, drop.rows, drop.reason)
+
+    def _adopt(self) -> None:
+        """Take the roads of what dead processes left, until there is nothing left on them."""
+        if self._spool is not None:
+            self._roads += [Road(line.kind, None, line) for line in self._spool.claimed()]
+            self._roads = [road for road in self._roads if not road.is_over]
+
+    def _nudge(self) -> None:
+        """Have the thread look again: the spool has batches for it."""
+        with self._wake:
+            self._is_nudged = True
+            self._wake.notify()
 
     def _reach_broker(self) -> None:
         now = time.monotonic()
@@ -253,80 +294,88 @@ class Publisher:
                 self._broker = self._connect()
             except Exception as error:
                 self._connect_at = time.monotonic() + self._pause_s
-                self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+                self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
                 self._went_down(error)
 
-    def _send(self, kind: Kind, road: _Road) -> None:
+    def _send(self, road: Road) -> None:
         assert self._broker is not None
-        if time.monotonic() < road.not_before or not (road.waiting or road.lane.rows):
+        has_rows = road.lane is not None and road.lane.rows
+        if time.monotonic() < road.not_before or not (road.waiting or has_rows):
             return
+        batch: Batch | None = None
         try:
-            road.partitions = self._broker.partitions(kind)
-            while road.waiting and len(road.on_the_way) < WINDOW:
-                batch = road.waiting[0]
-                road.on_the_way[batch.serial] = batch
-                road.waiting.popleft()
-                try:
-                    self._broker.send(batch, self._done)
-                except BaseException:
-                    road.waiting.appendleft(road.on_the_way.pop(batch.serial))
-                    raise
-        except HOPELESS as error:
-            self._give_up(road, road.waiting.popleft(), error) if road.waiting else None
+            road.learn_partitions(self._broker.partitions(road.kind))
+            while (batch := self._next(road)) is not None:
+                self._broker.send(batch, partial(self._done, road))
         except Exception as error:
-            self._hold(road, error)
+            if batch is None and isinstance(error, HOPELESS):
+                batch = self._next(road)
+            if batch is None:
+                self._hold(road, error)
+            else:
+                self._done(road, batch, error)
 
-    def _done(self, batch: Batch, error: BaseException | None) -> None:
+    def _next(self, road: Road) -> Batch | None:
+        with self._wake:
+            return road.next()
+
+    def _done(self, road: Road, batch: Batch, error: BaseException | None) -> None:
         """Note what became of a batch; called by the client's thread."""
-        self._results.append((batch, error))
+        self._results.append((road, batch, error))
         with self._wake:
             self._wake.notify()
 
     def _collect(self) -> None:
         while self._results:
-            batch, error = self._results.popleft()
-            road = self._roads[batch.kind]
-            if road.on_the_way.pop(batch.serial, None) is None:
+            road, batch, error = self._results.popleft()
+            if batch.serial not in road.on_the_way:
                 continue
             if error is None:
+                with self._wake:
+                    road.arrived(batch, time.monotonic())
                 self._budget.give(batch.size)
                 topic = TOPICS[batch.kind].name
                 self._counters.add("rows_published_total", batch.rows, topic=topic)
-                road.pause_s = _FIRST_PAUSE_S
+                road.go_on()
                 self._came_up()
             elif isinstance(error, HOPELESS):
-                self._give_up(road, batch, error)
+                with self._wake:
+                    road.arrived(batch, time.monotonic())
+                self._give_up(batch, error)
             else:
-                # Back to its place: the order of making is the order of sending.
-                road.waiting = deque(sorted((*road.waiting, batch), key=lambda b: b.serial))
+                with self._wake:
+                    is_back = road.failed(batch)
+                if not is_back:
+                    self._budget.give(batch.size)
                 self._counters.add("batches_resent_total")
                 self._hold(road, error)
 
-    def _give_up(self, road: _Road, batch: Batch, error: BaseException) -> None:
+    def _give_up(self, batch: Batch, error: BaseException) -> None:
         self._budget.give(batch.size)
         self._counters.add("kafka_errors_total")
         self._count_dropped(batch.kind, batch.rows, "refused")
         log.error("%s refuses a batch of %d rows: %s", self._where, batch.rows, _words(error))
 
-    def _hold(self, road: _Road, error: BaseException) -> None:
-        road.not_before = time.monotonic() + road.pause_s
-        road.pause_s = min(road.pause_s * 2, _LONGEST_PAUSE_S)
+    def _hold(self, road: Road, error: BaseException) -> None:
+        road.hold(time.monotonic())
         self._went_down(error)
 
     def _went_down(self, error: BaseException) -> None:
         self._counters.add("kafka_errors_total")
         if self._is_up is not False:
             self._is_up = False
+            disk = "" if self._spool is None else f"they wait on disk, in {self._spool.where}; "
             log.warning(
-                "%s does not take events (%s): up to %d MiB wait in memory, then they are dropped "
-                "and counted; traffic is not affected",
+                "%s does not take events (%s): %sup to %.6g MiB wait in memory, then they are "
+                "dropped and counted; traffic is not affected",
                 self._where,
                 _words(error),
-                self._budget.limit // 2**20,
+                disk,
+                self._budget.limit / 2**20,
             )
 
     def _came_up(self) -> None:
-        self._pause_s = _FIRST_PAUSE_S
+        self._pause_s = FIRST_PAUSE_S
         if self._is_up is False:
             log.warning("%s takes events again", self._where)
         self._is_up = True

@@ -135,6 +135,7 @@ _VALUES: dict[str, Any] = {
         "batch": {"rows": 1024, "bytes": "512KiB", "every": "1s"},
         "mint_ids": False,
         "queue": "64MiB",
+        "spool": {"dir": "/var/lib/inferwatch", "max": "1GiB"},
         "admin": "127.0.0.1:9001",
         "collector": {"wait": "1m", "pairs": 10000},
     },

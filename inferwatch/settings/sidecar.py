@@ -194,10 +194,10 @@ class BatchSettings(Section):
 class SpoolSettings(Section):
     """Where events wait on disk while Kafka is away."""
 
-    dir: Text
-    """A directory of this process alone."""
-    max: Size = 2**30
-    """The most that is kept there."""
+    dir: Annotated[Text, Field(min_length=1)]
+    """A directory on a disk that outlives the process; several sidecars may share it."""
+    max: Annotated[Size, Field(ge=64 * 1024)] = 2**30
+    """The most that one process keeps there, with what it found of dead ones."""
 
 
 class ResourceSettings(Section):
@@ -298,9 +298,9 @@ class SidecarSettings(Section):
         return self
 
     def surprises(self) -> Iterator[Remark]:
-        """Keys that this version reads but does not follow, and hashes that can be guessed."""
-        if self.spool is not None:
-            yield Remark(("spool",), "not used yet: events wait in memory, up to `queue`")
+        """What is legal and does not do what it seems to: keys without effect, weak hashes."""
+        if self.spool is not None and self.spool.max < 2 * self.batch.bytes:
+            yield Remark(("spool", "max"), "holds less than two batches of `batch.bytes`")
         if self.upstream_tls and self.upstream and not self.upstream.startswith("https://"):
             yield Remark(("upstream_tls",), f"{self.upstream} is not reached by TLS")
         for index, name in enumerate(self.headers.allow):

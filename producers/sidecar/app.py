@@ -84,6 +84,11 @@ class Sidecar:
         self._admin: asyncio.Server | None = None
         self._admin_clients = Clients()
 
+    @property
+    def has_spool(self) -> bool:
+        """Whether events outlive the process while Kafka is away."""
+        return self._settings.spool is not None
+
     async def start(self) -> None:
         """Listen, and begin to send.
 
@@ -208,9 +213,10 @@ async def _serve(settings: Settings, reread: Reread | None) -> None:
     await sidecar.close()
     dropped = sidecar.counters.total("rows_dropped_total")
     log.info(
-        "closed; %d rows published, %d dropped",
+        "closed; %d rows published, %d dropped%s",
         sidecar.counters.total("rows_published_total"),
         dropped,
+        f", {sidecar.publisher.spooled_rows} wait on disk" if sidecar.has_spool else "",
     )
 
 

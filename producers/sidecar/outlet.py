@@ -6,6 +6,7 @@ The same parts stand behind the sidecar's taps and inside of a model server that
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from inferwatch.broker import kafka_options
 from inferwatch.events.latency import Latency
@@ -21,6 +22,8 @@ from producers.sidecar.events import EventMaker
 from producers.sidecar.ids import mint
 from producers.sidecar.protocols.recognise import recogniser
 from producers.sidecar.reader import Reader
+from producers.spool.claims import Place
+from producers.spool.spool import Spool
 
 Connect = Callable[[str], Broker]
 """Makes the connection to a broker, for an origin."""
@@ -55,7 +58,8 @@ class Outlet:
             is_guest: whether the process is somebody else's (see `Reader`).
 
         Raises:
-            UsageError: the config's broker is an embedded one.
+            UsageError: the config's broker is an embedded one, or it wants a spool where there are
+                no file locks.
         """
         sidecar = settings.sidecar or SidecarSettings()
         self.counters = counters
@@ -69,6 +73,8 @@ class Outlet:
             counters=counters,
             where=settings.broker.url,
             event_bytes=settings.limits.event_bytes,
+            # A model server forks, and its children would hold the lock of their parent's folder.
+            spool=None if is_guest else self._spool(settings, sidecar),
         )
         self.reader = Reader(
             EventMaker(sidecar, settings.for_model, counters),
@@ -102,9 +108,21 @@ class Outlet:
         self.reader.start()
         self.publisher.start()
 
+    def _spool(self, settings: Settings, sidecar: SidecarSettings) -> Spool | None:
+        if sidecar.spool is None:
+            return None
+        destination = f"{settings.broker.url}\n{settings.topics.prefix}"
+        return Spool(
+            Place(Path(sidecar.spool.dir), destination),
+            sidecar.spool.max,
+            origin=self.origin,
+            budget=self.budget,
+            counters=self.counters,
+        )
+
     def _connector(self, settings: Settings, connect: Connect | None) -> Callable[[], Broker]:
         if connect is not None:
             return lambda: connect(self.origin)
         options = kafka_options(settings.broker)
         prefix = settings.topics.prefix
-        return lambda: KafkaBroker(options, prefix=prefix, origin=self.origin)
+        return lambda: KafkaBroker(options, prefix=prefix)

@@ -95,8 +95,8 @@ class FlakyBroker(KeepingBroker):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_fails_each_row_arrives_under_one_number(seed, monkeypatch):
-    monkeypatch.setattr("producers.publisher._FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr("producers.publisher._LONGEST_PAUSE_S", 0.002)
+    monkeypatch.setattr("producers.road.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("producers.road.LONGEST_PAUSE_S", 0.002)
     broker = FlakyBroker(seed)
     with publisher(broker) as subject:
         for n in range(30):

@@ -56,6 +56,9 @@ def test_every_key_of_the_section():
         ("queue: 1KiB", "sidecar.queue"),
         ("collector: {wait: 1ms}", "sidecar.collector.wait"),
         ("collector: {pairs: 0}", "sidecar.collector.pairs"),
+        ("spool: {max: 1GiB}", "sidecar.spool.dir"),
+        ("spool: {dir: ''}", "sidecar.spool.dir"),
+        ("spool: {dir: /tmp/x, max: 1KiB}", "sidecar.spool.max"),
         ("unknown: 1", "sidecar.unknown"),
     ],
 )
@@ -77,7 +80,7 @@ def test_an_open_admin_address_is_allowed_with_a_token():
 @pytest.mark.parametrize(
     ("line", "key"),
     [
-        ("spool: {dir: /tmp/x}", "spool"),
+        ("spool: {dir: /tmp/x, max: 1000KiB}", "spool.max"),
         ("protocol: json", "protocol"),
         ("headers: {allow: [x-request-id, x-team]}", "headers.allow"),
         ("features: {hash: [user]}", "features.hash"),
@@ -89,5 +92,10 @@ def test_what_is_accepted_and_does_not_act_is_warned_of(line, key):
 
 
 def test_what_acts_is_not_warned_of():
-    text = "sidecar: {routes: [{path: /p, inputs: $.x, outputs: '$.y[*]'}], headers: {allow: []}}"
+    text = """
+sidecar:
+  routes: [{path: /p, inputs: $.x, outputs: "$.y[*]"}]
+  headers: {allow: []}
+  spool: {dir: /x}
+"""
     assert load(None, text=text).warnings == ()

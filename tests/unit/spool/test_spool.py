@@ -1,0 +1,367 @@
+"""The spool's rounds, with a clock that the test sets and a file system that is real."""
+
+import logging
+
+import pytest
+from spool_rig import Clock, batch, files, full_disk
+
+from inferwatch.events.kinds import Kind
+from producers.budget import ByteBudget
+from producers.counters import Counters
+from producers.spool.claims import Place
+from producers.spool.spool import Spool
+
+SIZE = 2**16
+
+
+class Rig:
+    """A spool, the line of its latencies, and what counts and bounds it."""
+
+    def __init__(self, folder, *, limit=SIZE, origin="mine", queue=2**20):
+        self.clock = Clock()
+        self.budget = ByteBudget(queue)
+        self.counters = Counters()
+        self.folder = folder
+        self.spool = Spool(
+            Place(folder, "kafka"),
+            limit,
+            origin=origin,
+            budget=self.budget,
+            counters=self.counters,
+            clock=self.clock,
+        )
+        self.line = self.spool.lines[Kind.LATENCY]
+        self.serial = 0
+        self.has_ended = False
+
+    def end(self):
+        """End as the thread does when it is closed; once."""
+        if not self.has_ended:
+            self.has_ended = True
+            self.spool._end()
+
+    def put(self, count=1, **options):
+        for _ in range(count):
+            self.serial += 1
+            one = batch(self.serial, **options)
+            self.budget.take(one.size)
+            self.line.put(one)
+
+    def step(self, seconds=0.0):
+        self.clock.now += seconds
+        return self.spool.step(self.clock())
+
+    def take(self, line=None):
+        """All that can be taken without another round: serials, and whether they are on disk."""
+        line = line or self.line
+        found = []
+        while (taken := line.take()) is not None:
+            found.append((taken.batch.serial, taken.is_stored))
+        return found
+
+    def dropped(self, reason):
+        return self.counters.get("rows_dropped_total", topic="inference.latencies", reason=reason)
+
+    def gauge(self, name):
+        for line in self.counters.prometheus().splitlines():
+            if line.startswith(f"inferwatch_sidecar_{name} "):
+                return float(line.split()[1])
+        raise AssertionError(name)
+
+
+@pytest.fixture
+def start(tmp_path):
+    rigs = []
+
+    def make(**options):
+        rigs.append(Rig(tmp_path, **options))
+        return rigs[-1]
+
+    make.rigs = rigs
+    yield make
+    for rig in rigs:
+        rig.end()
+
+
+def test_while_kafka_is_there_nothing_is_written(start, tmp_path):
+    rig = start()
+    rig.put(3)
+    assert rig.step()
+    assert rig.take() == [(1, False), (2, False), (3, False)]
+    assert files(tmp_path) == []
+
+
+def test_while_it_is_away_all_is_written_and_memory_is_free(start, tmp_path, caplog):
+    rig = start()
+    rig.line.is_needed = True
+    rig.put(100, size=500)
+    rig.step()
+    assert rig.gauge("spool_bytes") == sum(path.stat().st_size for path in files(tmp_path)) > 0
+    assert rig.gauge("spool_rows") == 200
+    assert rig.gauge("spool_limit_bytes") == SIZE
+    assert rig.counters.get("spool_rows_written_total", topic="inference.latencies") == 200
+    # The first ones are in memory again, to be tried: those up to a 64th of its bound.
+    assert rig.budget.used == 21 * 800
+    rig.line.is_needed = False
+    found = []
+    while True:
+        some = rig.take()
+        if not some:
+            break
+        found += some
+        for serial, _ in some:
+            rig.line.settle(serial)
+        rig.step()
+    assert found == [(n, True) for n in range(1, 101)]
+    assert (files(tmp_path), rig.gauge("spool_bytes")) == ([], 0)
+    lines = [r.getMessage() for r in caplog.records if r.name == "inferwatch.spool"]
+    assert [line.split(":")[0] for line in lines] == [
+        "events wait on disk now",
+        f"the spool {tmp_path} is empty again",
+    ]
+
+
+def test_what_came_later_waits_behind_what_is_on_disk(start):
+    rig = start()
+    rig.line.is_needed = True
+    rig.put(40)
+    rig.step()
+    rig.line.is_needed = False
+    rig.put(2)
+    rig.step()
+    assert [serial for serial, _ in rig.take()] == list(range(1, 33))
+    rig.step()
+    assert [serial for serial, _ in rig.take()] == list(range(33, 43))
+
+
+def test_a_full_spool_goes_on_through_memory(start, tmp_path, caplog):
+    rig = start(limit=8192)
+    rig.line.is_needed = True
+    rig.put(30, size=900)
+    rig.step()
+    assert rig.spool.trouble == "spool_full"
+    held = sum(path.stat().st_size for path in files(tmp_path))
+    assert 6000 < held <= 8192
+    # Read on, and the rest follows in its order without having been on disk.
+    order = []
+    for _ in range(10):
+        for serial, _ in rig.take():
+            order.append(serial)
+            rig.line.settle(serial)
+        rig.step()
+    assert order == list(range(1, 31))
+    assert rig.spool.trouble is None
+    assert files(tmp_path) == []
+    text = " | ".join(r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING)
+    assert text.count("is full") == 1
+    assert "0.0078125 MiB" in text
+    assert text.count("takes events again") == 1
+
+
+def test_a_full_disk_is_told_once_and_tried_again_ever_later(start, tmp_path, caplog):
+    rig = start()
+    rig.line.is_needed = True
+    rig.step()
+    with full_disk():
+        rig.put(100)
+        for _ in range(200):
+            rig.step(0.25)
+        # At once, and after 1, 2, 4, 8 and 16 s more.
+        assert rig.counters.get("spool_errors_total", error="EFBIG") == 6
+        assert rig.spool.trouble == "spool_error"
+        # It goes on through memory.
+        assert rig.take() == [(n, False) for n in range(1, 33)]
+    rig.step(30)
+    assert rig.spool.trouble is None
+    assert rig.take() == [(n, True) for n in range(33, 65)]
+    lines = [r.getMessage() for r in caplog.records if r.name == "inferwatch.spool"]
+    assert sum("cannot be used" in line for line in lines) == 1
+    assert sum("takes events again" in line for line in lines) == 1
+
+
+def test_a_folder_that_cannot_be_made_costs_no_event(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    rig = Rig(tmp_path / "file")
+    rig.line.is_needed = True
+    rig.put(2)
+    rig.step()
+    assert rig.take() == [(1, False), (2, False)]
+    assert rig.counters.total("spool_errors_total") == 1
+    (tmp_path / "file").unlink()
+    rig.put(1)
+    rig.step(2)
+    assert rig.take() == [(3, True)]
+    rig.end()
+
+
+def test_what_the_dead_left_is_sent_under_their_name(start, tmp_path):
+    first = start(origin="first")
+    first.line.is_needed = True
+    first.put(3, origin="first")
+    first.step()
+    second = start(origin="second")
+    second.step()
+    assert second.spool.claimed() == []
+    first.end()
+    second.step(9)
+    assert second.spool.claimed() == []
+    second.step(1)
+    (line,) = second.spool.claimed()
+    assert (line.kind, line.rows) == (Kind.LATENCY, 6)
+    taken = [line.take() for _ in range(3)]
+    assert [t.batch for t in taken] == [batch(n, origin="first") for n in (1, 2, 3)]
+    for one in taken:
+        line.settle(one.batch.serial)
+    second.step()
+    assert files(tmp_path) == []
+    assert [path.name for path in (tmp_path).glob("*/*")] == ["second"]
+
+
+def test_the_dead_are_sent_one_after_the_other(start, tmp_path):
+    for name in ("first", "second"):
+        dead = start(origin=name)
+        dead.line.is_needed = True
+        dead.put(3, origin=name)
+        dead.step()
+    for dead in list(start.rigs):
+        dead.end()
+    rig = start(origin="third", limit=2**12)
+    rig.step()
+    lines = rig.spool.claimed()
+    assert rig.gauge("spool_rows") == 12
+    # All of them count at once, though.
+    assert rig.gauge("spool_bytes") == sum(path.stat().st_size for path in files(tmp_path))
+    found = []
+    for _ in range(4):
+        taken = [(n, serial) for n, line in enumerate(lines) for serial, _ in rig.take(line)]
+        assert len({n for n, _ in taken}) <= 1
+        found += taken
+        for n, serial in taken:
+            lines[n].settle(serial)
+        rig.step()
+    assert sorted(found) == [(n, serial) for n in (0, 1) for serial in (1, 2, 3)]
+
+
+def test_what_is_torn_is_counted(start, tmp_path, caplog):
+    first = start(origin="first")
+    first.line.is_needed = True
+    first.put(3, origin="first")
+    first.step()
+    first.end()
+    (path,) = files(tmp_path)
+    path.write_bytes(path.read_bytes()[:-10])
+    second = start(origin="second")
+    second.step()
+    (line,) = second.spool.claimed()
+    assert [serial for serial, _ in second.take(line)] == [1, 2]
+    assert second.counters.get("spool_cut_bytes_total") > 0
+    assert second.dropped("spool_damaged") == 2
+
+
+def test_what_is_damaged_is_counted(start, tmp_path):
+    rig = start()
+    rig.line.is_needed = True
+    rig.put(40, size=100)
+    rig.step()
+    rig.take()
+    (path,) = files(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    rig.step()
+    assert [serial for serial, _ in rig.take()] == list(range(33, 40))
+    assert rig.dropped("spool_damaged") == 2
+
+
+def test_what_kafka_has_after_all_is_not_sent_again(start, tmp_path):
+    rig = start()
+    rig.line.is_needed = True
+    rig.put(3)
+    rig.line.settle(2)
+    rig.step()
+    assert [serial for serial, _ in rig.take()] == [1, 3]
+    rig.line.settle(1)
+    rig.line.settle(3)
+    rig.step()
+    assert files(tmp_path) == []
+    # The same where it was on disk already.
+    rig.put(40)
+    rig.step()
+    rig.line.settle(40)
+    for serial, _ in rig.take():
+        rig.line.settle(serial)
+    rig.step()
+    assert [serial for serial, _ in rig.take()] == [36, 37, 38, 39, 41, 42, 43]
+    assert rig.line.is_empty
+
+
+def test_memory_again_is_a_64th_of_the_bound(start):
+    rig = start(queue=2**18, limit=2**20)
+    rig.line.is_needed = True
+    rig.put(60, size=1000)
+    rig.step()
+    assert len(rig.take()) == 4  # 1,300 bytes each: the first ones beyond 4,096
+    assert rig.line.rows == 2 * 56
+
+
+def test_at_the_end_all_is_written(start, tmp_path):
+    rig = start(origin="a")
+    rig.put(5)
+    rig.step()
+    assert files(tmp_path) == []
+    rig.end()
+    assert rig.line.unwritten_rows == 0
+    other = start(origin="b")
+    other.step()
+    (line,) = other.spool.claimed()
+    assert [serial for serial, _ in other.take(line)] == [1, 2, 3, 4, 5]
+
+
+def test_files_of_a_later_version_stay(start, tmp_path, caplog):
+    first = start(origin="first")
+    first.line.is_needed = True
+    first.put(1, origin="first")
+    first.step()
+    first.end()
+    (path,) = files(tmp_path)
+    path.write_bytes(b"iwspool\x09" + path.read_bytes()[8:])
+    second = start(origin="second")
+    second.step()
+    assert second.spool.claimed() == []
+    assert path.exists()
+    second.step(10)
+    second.step(10)
+    assert caplog.text.count("later version") == 1
+    assert "rows on disk" not in caplog.text
+    second.end()
+    assert path.exists()
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(start, tmp_path, caplog):
+    first = start(origin="first")
+    first.line.is_needed = True
+    first.put(3, origin="first")
+    first.step()
+    first.end()
+    (path,) = files(tmp_path)
+    path.with_name("latency-00000002.segment").symlink_to(path)
+    second = start(origin="second")
+    second.line.is_needed = True
+    second.put(1)
+    second.step()
+    (line,) = second.spool.claimed()
+    assert [serial for serial, _ in second.take(line)] == [1, 2, 3]
+    assert second.counters.get("spool_errors_total", error="ELOOP") == 1
+    assert "00000002.segment cannot be read" in caplog.text
+    # Its own events are written all the same.
+    assert second.take() == [(1, True)]
+
+
+def test_events_for_another_kafka_are_told_of(start, tmp_path, caplog):
+    other = Place(tmp_path, "kafka of others").claim("x")
+    (other.folder / "latency-00000001.segment").write_bytes(b"")
+    rig = start()
+    rig.step()
+    assert rig.spool.claimed() == []
+    assert f"{other.folder.parent} holds events for another Kafka" in caplog.text
+    other.release()
