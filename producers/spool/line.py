@@ -42,6 +42,7 @@ class Line:
         disk: None as long as there is no folder to write in.
         partitions: of the topic, as Kafka says, or said to an earlier process.
         is_needed: whether Kafka is away, so that all is to be written.
+        written_rows: rows that were written; its thread sets it back.
         wake: called when there is something to do for the spool's thread.
     """
 
@@ -50,6 +51,7 @@ class Line:
     disk: DiskQueue | None = None
     partitions: int | None = None
     is_needed: bool = False
+    written_rows: int = 0
     wake: Callable[[], None] = lambda: None
     _inbox: deque[Batch] = field(default_factory=deque)
     _ready: deque[Taken] = field(default_factory=deque)
@@ -118,26 +120,25 @@ class Line:
             if self.disk is None or not self.disk.settle(serial):
                 self._skipped.add(serial)
 
-    def write(self) -> tuple[int, bool]:
-        """Write what was handed over, if it is to be written: rows written, whether all fitted.
+    def write(self) -> bool:
+        """Write what was handed over, if it is to be written; False where not all has room.
 
         Raises:
             OSError: the disk is full or broken; what is not written is still here.
         """
-        rows = 0
         self._is_full = False
         while self._inbox and self.disk is not None and (self.is_needed or self.disk.unread):
             batch = self._inbox[0]
             if batch.serial not in self._skipped:
                 self._is_full = not self.disk.append(batch)
                 if self._is_full:
-                    return rows, False
-                rows += batch.rows
+                    return False
+                self.written_rows += batch.rows
             self._skipped.discard(batch.serial)
             with self._lock:
                 self._inbox.popleft()
             self.budget.give(batch.size)
-        return rows, True
+        return True
 
     def refill(self, *, can_write: bool) -> tuple[list[Drop], bool]:
         """Get batches ready to be sent: those on disk, and then those that need not be there.

@@ -7,14 +7,12 @@ a count, and the events go on through memory. What dead processes left is claime
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections.abc import Callable
 from threading import Condition, Thread
 
 from inferwatch.events.kinds import Kind
-from producers.batching import Drop
 from producers.budget import ByteBudget
 from producers.counters import Counters
 from producers.delivery import TOPICS
@@ -22,7 +20,8 @@ from producers.spool.claims import Claim, Place
 from producers.spool.disk_queue import DiskQueue
 from producers.spool.line import Line
 from producers.spool.partitions import recall, remember
-from producers.spool.segment import DAMAGED, Segment, UnknownFormatError
+from producers.spool.recovery import count_dropped, count_error, recover
+from producers.spool.segment import Segment
 
 log = logging.getLogger("inferwatch.spool")
 
@@ -181,7 +180,7 @@ class Spool:
         try:
             what(now)
         except OSError as error:
-            self._count_error(error)
+            count_error(self._counters, error)
             self._retry_at = now + self._pause_s
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
             self._turn_to(BROKEN, f"the spool {self._place.directory} cannot be used ({error})")
@@ -200,6 +199,10 @@ class Spool:
                     "sidecar with that one in its config",
                     folder,
                 )
+        elif self.trouble == BROKEN and not self._own.folder.exists():
+            # Somebody cleared the directory: what was in it is counted when it is to be read.
+            self._own.release()
+            self._own = self._place.claim(self._origin)
         if now >= self._look_at:
             self._look_at = now + _LOOK_S
             for claim in self._place.claim_dead():
@@ -207,27 +210,9 @@ class Spool:
 
     def _adopt(self, claim: Claim) -> None:
         """Take over what a dead process left."""
-        found: dict[Kind, list[Segment]] = {}
-        for segment in Segment.found(claim.folder):
-            try:
-                tear = segment.recover()
-            except UnknownFormatError:
-                log.error("%s is of a later version: it is left as it is", segment.path)
-                segment.close()
-                continue
-            except OSError as error:
-                self._count_error(error)
-                log.error("%s cannot be read (%s): it is left as it is", segment.path, error)
-                segment.close()
-                continue
-            if tear is not None:
-                self._counters.add("spool_cut_bytes_total", tear.size)
-                self._count_dropped(segment.kind, Drop(tear.rows, DAMAGED))
-            segment.close()
-            found.setdefault(segment.kind, []).append(segment)
         lines = [
             Line(kind, self._budget, self._queue(claim, kind, segments), wake=self.wake)
-            for kind, segments in found.items()
+            for kind, segments in recover(claim.folder, self._counters).items()
         ]
         self._claims.append((claim, lines))
         if lines:
@@ -248,13 +233,15 @@ class Spool:
     def _write(self, _now: float) -> None:
         is_full = has_written = False
         for line in self.lines.values():
-            rows, fitted = line.write()
-            is_full = is_full or not fitted
-            if rows:
-                has_written = True
-                topic = TOPICS[line.kind].name
-                self._counters.add("spool_rows_written_total", rows, topic=topic)
-                self._began()
+            try:
+                is_full = not line.write() or is_full
+            finally:
+                rows, line.written_rows = line.written_rows, 0
+                if rows:
+                    has_written = True
+                    topic = TOPICS[line.kind].name
+                    self._counters.add("spool_rows_written_total", rows, topic=topic)
+                    self._began()
         if is_full:
             self._turn_to(FULL, f"the spool {self.where} is full")
         elif self.trouble == FULL or (self.trouble == BROKEN and has_written):
@@ -267,12 +254,12 @@ class Spool:
             damaged, has_more = line.refill(can_write=can_write)
         except OSError as error:
             # Too many open files, or the like: the next round tries again.
-            self._count_error(error)
+            count_error(self._counters, error)
             return
         self._has_more = self._has_more or has_more
         for drop in damaged:
             log.error("%d rows of the spool cannot be read back: damaged", drop.rows)
-            self._count_dropped(line.kind, drop)
+            count_dropped(self._counters, line.kind, drop)
 
     def _sync(self, now: float) -> None:
         if now >= self._sync_at or self._is_closing:
@@ -324,11 +311,3 @@ class Spool:
 
     def _all(self) -> list[Line]:
         return [*self.lines.values(), *(line for _, lines in self._claims for line in lines)]
-
-    def _count_error(self, error: OSError) -> None:
-        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
-        self._counters.add("spool_errors_total", error=name)
-
-    def _count_dropped(self, kind: Kind, drop: Drop) -> None:
-        topic = TOPICS[kind].name
-        self._counters.add("rows_dropped_total", drop.rows, topic=topic, reason=drop.reason)

@@ -1,6 +1,7 @@
 """The spool's rounds, with a clock that the test sets and a file system that is real."""
 
 import logging
+import shutil
 
 import pytest
 from spool_rig import Clock, batch, files, full_disk
@@ -192,6 +193,29 @@ def test_a_folder_that_cannot_be_made_costs_no_event(tmp_path, caplog):
     rig.step(2)
     assert rig.take() == [(3, True)]
     rig.end()
+
+
+def test_a_directory_that_is_cleared_is_made_again_and_the_rows_are_counted(start, tmp_path):
+    rig = start()
+    rig.line.is_needed = True
+    rig.put(2)
+    rig.step()
+    rig.put(50, size=10_000)
+    shutil.rmtree(tmp_path)
+    for _ in range(4):
+        rig.step(2)
+    found = []
+    while some := rig.take():
+        found += some
+        for serial, _ in some:
+            rig.line.settle(serial)
+        rig.step(2)
+    lost = rig.dropped("spool_damaged")
+    assert 2 * len(found) + lost == 2 * 52
+    rig.put(1)
+    rig.step(30)
+    assert rig.take() == [(53, True)]
+    assert rig.spool.trouble is None
 
 
 def test_what_the_dead_left_is_sent_under_their_name(start, tmp_path):
