@@ -97,6 +97,7 @@ class Lane:
         covered: the incidents that the pending message settles.
         attempts: how often the pending message was tried.
         retry_at: before this time (ms since the epoch) it is not tried again.
+        since: in a step of an escalation, from when each incident waits (ms since the epoch).
     """
 
     address: Address
@@ -106,6 +107,7 @@ class Lane:
     covered: frozenset[str] = frozenset()
     attempts: int = 0
     retry_at: int = 0
+    since: Mapping[str, int] = field(default_factory=dict)
 
     def knows(self, incident: str) -> bool:
         """Whether the group holds the incident, or its receiver heard of it."""
@@ -130,6 +132,7 @@ def lane_to_json(lane: Lane) -> bytes:
         "covered": sorted(lane.covered),
         "attempts": lane.attempts,
         "retry_at": lane.retry_at,
+        "since": dict(lane.since),
     }
     return b"%d " % FORMAT + orjson.dumps(plain)
 
@@ -152,19 +155,26 @@ def lane_from_json(data: bytes) -> Lane:
         covered=frozenset(plain["covered"]),
         attempts=plain["attempts"],
         retry_at=plain["retry_at"],
+        since=plain.get("since", {}),
     )
 
 
 def knowledge_to_json(lane: Lane) -> bytes:
-    """What the lane's receiver was told; enough to tell it nothing twice."""
+    """What the lane's receiver was told, and what waits; enough to tell it nothing twice."""
     told = lane.told and _told_plain(lane.told)
-    return orjson.dumps({"address": lane.address.to_json().decode(), "told": told})
+    return orjson.dumps(
+        {"address": lane.address.to_json().decode(), "told": told, "since": dict(lane.since)}
+    )
 
 
 def knowledge_from_json(data: bytes) -> Lane:
     """A lane that holds nothing but what `knowledge_to_json` wrote."""
     plain = orjson.loads(data)
-    return Lane(address_from_json(plain["address"].encode()), told=_told(plain["told"]))
+    return Lane(
+        address_from_json(plain["address"].encode()),
+        told=_told(plain["told"]),
+        since=plain.get("since", {}),
+    )
 
 
 def check_format(number: bytes, what: str) -> None:

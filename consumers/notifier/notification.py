@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
+from consumers.notifier.page import clock
 from consumers.notifier.reason import Reason
 from consumers.notifier.transition import Transition, transition_from_json
 
@@ -42,6 +43,13 @@ class Posted:
     id: str
 
 
+class Escalated(NamedTuple):
+    """That nobody acknowledged: the step of the escalation, and since when (ms since the epoch)."""
+
+    step: int
+    since: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """One message.
@@ -55,6 +63,7 @@ class Notification:
         alerts: what is told, alerts that fire first.
         at: when it was made (ms since the epoch).
         follows: the group's first message, where the channel can edit it.
+        escalated: why it comes to this receiver too, where it is an escalation.
     """
 
     id: str
@@ -65,6 +74,23 @@ class Notification:
     alerts: tuple[Transition, ...]
     at: int
     follows: Posted | None = None
+    escalated: Escalated | None = None
+
+    @property
+    def tag(self) -> str:
+        """A word or two before its title: what kind of message it is; mostly nothing."""
+        return f"Escalation {self.escalated.step}" if self.escalated else ""
+
+    @property
+    def preface(self) -> str:
+        """A sentence before its alerts: why it comes; mostly nothing."""
+        if self.escalated is None:
+            return ""
+        return f"{self.tag}: nobody has acknowledged this since {clock(self.escalated.since)}"
+
+    def titled(self, title: str) -> str:
+        """A title with the tag before it."""
+        return f"{self.tag}: {title}" if self.tag else title
 
     @property
     def firing(self) -> tuple[Transition, ...]:
@@ -95,6 +121,7 @@ def to_plain(notification: Notification) -> dict[str, Any]:
         "alerts": [dict(a.event) for a in notification.alerts],
         "at": notification.at,
         "follows": posted_plain(notification.follows),
+        "escalated": notification.escalated and list(notification.escalated),
     }
 
 
@@ -109,6 +136,7 @@ def from_plain(plain: Mapping[str, Any]) -> Notification:
         alerts=tuple(transition_from_json(orjson.dumps(a)) for a in plain["alerts"]),
         at=plain["at"],
         follows=posted_from(plain.get("follows")),
+        escalated=Escalated(*plain["escalated"]) if plain.get("escalated") else None,
     )
 
 

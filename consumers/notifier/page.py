@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -78,6 +78,12 @@ def page_text(page: Page) -> str:
     if page.links:
         lines += ["", *(f"{name}: {url}" for name, url in page.links)]
     return "\n".join(lines)
+
+
+def pages_text(pages: Iterable[Page], preface: str = "") -> str:
+    """Several pages as one plain text, with a sentence before them."""
+    text = "\n\n----\n\n".join(page_text(page) for page in pages)
+    return f"{preface}\n\n{text}" if preface else text
 
 
 def _facts(alert: Transition) -> list[tuple[str, str]]:

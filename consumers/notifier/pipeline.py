@@ -2,6 +2,7 @@
 
 1. collect    new transitions join the group
 2. hold       inhibited, silenced and muted alerts wait
+   escalate   in the lane of an escalation's step, what was not told for long enough waits too
 3. dedup      is there anything to say, and why
 4. (send)     by the lane's channel, see `sender.py`
 5. retry      when it is tried again
@@ -16,17 +17,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from consumers.notifier.lane import Lane
-from consumers.notifier.notification import Notification, Posted, notification_id
+from consumers.notifier.notification import Escalated, Notification, Posted, notification_id
 from consumers.notifier.reason import Hold, Reason
 from consumers.notifier.stages.collect import Arrival, collect
 from consumers.notifier.stages.dedup import decide
+from consumers.notifier.stages.escalate import next_check, wait
 from consumers.notifier.stages.hold import Holder
 from consumers.notifier.stages.record import record_sent, record_silent
+from consumers.notifier.stages.retry import LOOK_AGAIN_MS
 from consumers.notifier.stages.route import Route
 from consumers.notifier.transition import Transition
-
-# How soon a lane without a group interval looks again at what is held back.
-LOOK_AGAIN_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ def step(
     holders: Sequence[Holder],
     send_resolved: bool,
     acknowledged: Collection[str] = (),
+    renews: bool = False,
 ) -> Step:
     """Decide what a lane without a pending message does now.
 
@@ -68,9 +69,12 @@ def step(
         holders: the stages that hold alerts back.
         send_resolved: whether its channel wants the end of an incident.
         acknowledged: the incidents that nobody has to be told of again.
+        renews: whether the channel has to hear of what fires all the same.
     """
     lane, used = collect(lane, inbox, prompt=route.prompt)
     held = _held(lane, route, holders, now)
+    if route.escalation is not None:
+        lane, held = wait(lane, held, route.escalation, acknowledged, now)
     shown = [t for i, t in lane.alerts.items() if i not in held]
     reason = None
     if shown:
@@ -80,7 +84,8 @@ def step(
             now,
             repeat_interval=route.repeat_interval,
             send_resolved=send_resolved,
-            acknowledged=acknowledged,
+            # A program that has to hear of what fires would take silence for the end of it.
+            acknowledged=() if renews else acknowledged,
         )
     if reason is not None:
         message = _message(lane, shown, reason, now, route=route, send_resolved=send_resolved)
@@ -100,7 +105,8 @@ def finish(lane: Lane, at: int, posted: Posted | None = None) -> Lane:
     """The lane after its pending message, made at `at`, was delivered, and stands at `posted`."""
     shown = [t for i, t in lane.alerts.items() if i in lane.covered]
     held = [i for i in lane.alerts if i not in lane.covered]
-    return record_sent(lane, shown, held, at, posted)
+    done = record_sent(lane, shown, held, at, posted)
+    return replace(done, since={i: at for i, at in done.since.items() if i in done.alerts})
 
 
 def next_look(lane: Lane, route: Route, since: int) -> tuple[int | None, int]:
@@ -111,6 +117,8 @@ def next_look(lane: Lane, route: Route, since: int) -> tuple[int | None, int]:
         route: where its times come from.
         since: when the group was looked at last (ms since the epoch).
     """
+    if route.escalation is not None:
+        return next_check(lane, route.escalation, route.repeat_interval, since), since
     if not route.prompt:
         due = since + route.group_interval
         return (due if lane.alerts else None), due
@@ -150,8 +158,18 @@ def _message(
         # A message a transition: what is known already is not told with it.
         wanted = [a for a in wanted if a.id in new]
     repeated = lane.told.at if lane.told and not new else None
+    told = new or [a.id for a in wanted]
+    escalated = None
+    if route.escalation is not None:
+        # A receiver that drops what it has must not take it for what the first one was told.
+        told = [*told, f"escalate/{route.escalation.step}"]
+        waiting = [lane.since[a.incident] for a in wanted if a.open and a.incident in lane.since]
+        if waiting:
+            escalated = Escalated(route.escalation.step, min(waiting))
+        if reason in (Reason.FIRST, Reason.NEW_ALERTS):
+            reason = Reason.ESCALATED
     return Notification(
-        id=notification_id(new or [a.id for a in wanted], repeated),
+        id=notification_id(told, repeated),
         reason=reason,
         receiver=lane.address.receiver,
         group_key=lane.address.group_key,
@@ -159,4 +177,5 @@ def _message(
         alerts=tuple(wanted),
         at=now,
         follows=lane.told.posted if lane.told else None,
+        escalated=escalated,
     )

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     SOME_RESOLVED = "some alerts resolved"
     CORRECTED = "alert corrected"
     REPEAT = "repeat interval elapsed"
+    ESCALATED = "escalated"
     TEST = "test of the receiver"
 
 
@@ -24,3 +25,5 @@ class Hold(StrEnum):
     SILENCED = "silenced"
     MUTED = "in a mute time interval"
     OFF_DUTY = "outside of the active time intervals"
+    ACKNOWLEDGED = "acknowledged"
+    NOT_YET = "there is still time to acknowledge it"

@@ -24,7 +24,7 @@ from consumers.notifier.stages.inhibit import Inhibitor
 from consumers.notifier.stages.intervals import TimeTable
 from consumers.notifier.stages.record import record_refused
 from consumers.notifier.stages.retry import given_up, next_try
-from consumers.notifier.stages.route import Route
+from consumers.notifier.stages.route import STEP, Route
 from consumers.notifier.stages.silence import Silencer
 from consumers.notifier.store.interface import Claim, Store
 from inferwatch.errors import StateFormatError
@@ -163,8 +163,12 @@ class Sender:
         lane = stored or Lane(address)
         key = (address.receiver, address.kind, address.index)
         bound = self._channels.get(key)
-        if bound is None:
-            _log.warning("receiver %s (%s %d) is gone from the config: its alerts end here", *key)
+        gone = address.route not in self._routes and STEP in address.route
+        if bound is None or gone:
+            what = "a step of its escalation" if gone else "its receiver"
+            _log.warning(
+                "receiver %s (%s %d): %s is gone from the config: its alerts end here", *key, what
+            )
             await self._store.drop(claim)
             self._note(forget_told(address))
             return
@@ -195,14 +199,15 @@ class Sender:
             route=work.route,
             holders=rules.holders,
             send_resolved=channel.send_resolved,
-            # A program that has to hear of what fires would take silence for the end of it.
-            acknowledged=rules.acknowledged if channel.renew is None else (),
+            acknowledged=rules.acknowledged,
+            renews=channel.renew is not None,
         )
         if done.lane.pending is None:
             saved = await self._store.save(
                 work.claim, done.lane, used=done.used, due=done.due, due_if_more=done.due_if_more
             )
-            if saved and done.lane.told is not lane.told:
+            changed = done.lane.told is not lane.told or done.lane.since != lane.since
+            if saved and changed:
                 self._note(told_entry(done.lane))
             return
         until = now + self._lease

@@ -10,6 +10,7 @@ import click
 
 from inferwatch.commands.options import config_option, json_option, read_settings
 from inferwatch.errors import UsageError
+from inferwatch.settings.types import format_duration
 
 
 @click.group()
@@ -41,6 +42,14 @@ def try_labels(labels: tuple[str, ...], config: str | None, at: str | None, as_j
 
     routes = build_tree(notify).reached(alert)
     answer: dict[str, Any] = {"receivers": [r.receiver for r in routes]}
+    steps = [
+        {"receiver": step.receiver, "after_ms": step.escalation.after}
+        for route in routes
+        for step in route.steps
+        if step.escalation is not None
+    ]
+    if steps:
+        answer["escalation"] = steps
     table = TimeTable(notify.intervals())
     muting = [] if time is None else [table.muted_by(r, time) for r in routes]
     if time is not None:
@@ -52,6 +61,10 @@ def try_labels(labels: tuple[str, ...], config: str | None, at: str | None, as_j
         quiet = f"  (muted by {', '.join(muting[i])})" if muting and muting[i] else ""
         click.echo(f"{route.receiver}{quiet}")
         click.echo(f"    because of the route {route.key}")
+        for step in route.steps:
+            if step.escalation is not None:
+                after = format_duration(step.escalation.after)
+                click.echo(f"    {step.receiver}, when nobody acknowledges it for {after}")
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -93,7 +93,11 @@ _VALUES: dict[str, Any] = {
             "group_interval": "5m",
             "repeat_interval": "4h",
             "routes": [
-                {"matchers": ['severity="page"'], "receiver": "on-call"},
+                {
+                    "matchers": ['severity="page"'],
+                    "receiver": "on-call",
+                    "escalate": [{"after": "15m", "receiver": "team"}],
+                },
                 {"matchers": ['severity="ticket"'], "receiver": "chat"},
             ],
         },

@@ -18,7 +18,7 @@ from consumers.notifier.channels.guard import resolve
 from consumers.notifier.channels.http_post import judge
 from consumers.notifier.channels.interface import Permanent, Retryable, Sent
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import cut, page_of, page_text
+from consumers.notifier.page import cut, page_of, pages_text
 from inferwatch.errors import UsageError
 from inferwatch.settings.notify.channels import AppriseSettings
 
@@ -101,8 +101,8 @@ def text_of(message: Notification) -> tuple[str, str]:
     """Title and text of a message; the same at every try."""
     pages = [page_of(alert) for alert in message.alerts]
     more = f" (and {len(pages) - 1} more)" if len(pages) > 1 else ""
-    title = cut(pages[0].headline, TITLE_CHARACTERS) + more
-    return title, cut("\n\n----\n\n".join(page_text(page) for page in pages), BODY_CHARACTERS)
+    title = cut(message.titled(pages[0].headline), TITLE_CHARACTERS) + more
+    return title, cut(pages_text(pages, message.preface), BODY_CHARACTERS)
 
 
 class _Statuses(logging.Filter):

@@ -37,7 +37,9 @@ class ConsoleChannel:
 
     def _print(self, message: Notification) -> None:
         for alert in message.alerts:
-            self._console.print(panel(alert, f"{message.receiver}: {message.reason}"))
+            self._console.print(
+                panel(alert, f"{message.receiver}: {message.preface or message.reason}")
+            )
         self._console.file.flush()
 
     async def close(self) -> None:

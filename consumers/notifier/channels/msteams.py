@@ -56,6 +56,8 @@ def card_body(message: Notification, *, connector: bool) -> bytes:
     """The message as a card; alerts that do not fit are counted, not shown."""
     card = _message_card if connector else _adaptive_card
     texts = [_plain(page_text(page_of(alert))) for alert in message.alerts]
+    if message.preface:
+        texts[0] = f"{_plain(message.preface)}\n\n{texts[0]}"
     for shown in range(len(texts), 0, -1):
         body = orjson.dumps(card(message, texts[:shown]))
         if len(body) < MESSAGE_BYTES:
@@ -74,7 +76,7 @@ def _title(message: Notification) -> str:
     counts = [f"{firing} firing"] * bool(firing) + [f"{over} resolved"] * bool(over)
     title = message.alerts[0].summary if len(message.alerts) == 1 else message.group_key
     said = _plain(cut(" ".join(title.split()), TITLE_CHARACTERS))
-    return f"[{', '.join(counts)}] {said}"
+    return _plain(message.titled("")) + f"[{', '.join(counts)}] {said}"
 
 
 def _plain(text: str) -> str:

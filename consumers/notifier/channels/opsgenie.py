@@ -8,6 +8,7 @@ details of 8,000 in all, 20 tags of 50 characters each.
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from consumers.notifier.channels.each import send_each
 from consumers.notifier.channels.http_post import Poster
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import Page, cut, page_of, page_text
+from consumers.notifier.page import Page, cut, page_of, pages_text
 from consumers.notifier.transition import Transition
 from inferwatch.settings.notify.channels import OpsgenieSettings
 
@@ -42,12 +43,12 @@ class OpsgenieChannel:
 
     async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`; what was taken before a failure does no harm when sent again."""
-        await send_each(message.alerts, self._send_one)
+        await send_each(message.alerts, partial(self._send_one, message))
         return Sent(f"{len(message.firing)} opened, {len(message.resolved)} closed")
 
-    async def _send_one(self, alert: Transition) -> None:
+    async def _send_one(self, message: Notification, alert: Transition) -> None:
         if alert.open:
-            body, path = create_body(alert, self._settings), ""
+            body, path = create_body(alert, self._settings, message), ""
         else:
             body = orjson.dumps({"source": self._settings.source, "note": alert.summary[:1000]})
             path = f"/{quote(alias(alert.incident), safe='')}/close?identifierType=alias"
@@ -69,13 +70,13 @@ def alias(incident: str) -> str:
     return hashlib.sha256(incident.encode()).hexdigest()
 
 
-def create_body(alert: Transition, settings: OpsgenieSettings) -> bytes:
+def create_body(alert: Transition, settings: OpsgenieSettings, message: Notification) -> bytes:
     """The request that opens an alert, within all limits."""
     page = page_of(alert)
     body: dict[str, Any] = {
-        "message": cut(" ".join(page.headline.split()), MESSAGE_CHARACTERS),
+        "message": cut(" ".join(message.titled(page.headline).split()), MESSAGE_CHARACTERS),
         "alias": alias(alert.incident),
-        "description": cut(page_text(page), DESCRIPTION_CHARACTERS),
+        "description": cut(pages_text([page], message.preface), DESCRIPTION_CHARACTERS),
         "details": _details(alert, page),
         "source": settings.source,
         "priority": settings.priority or _PRIORITIES.get(alert.severity, "P3"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ from consumers.notifier.channels.http_post import Poster
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.channels.webhook_payload import rfc3339
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import cut, page_of, page_text
+from consumers.notifier.page import cut, page_of, pages_text
 from consumers.notifier.transition import Transition
 from inferwatch.settings.notify.channels import PagerdutySettings
 
@@ -37,11 +38,11 @@ class PagerdutyChannel:
 
     async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`; events that were taken before a failure do no harm when sent again."""
-        await send_each(message.alerts, self._send_one)
+        await send_each(message.alerts, partial(self._send_one, message))
         return Sent(f"{len(message.firing)} triggered, {len(message.resolved)} resolved")
 
-    async def _send_one(self, alert: Transition) -> None:
-        await self._poster.post(event_body(alert, self._settings), {})
+    async def _send_one(self, message: Notification, alert: Transition) -> None:
+        await self._poster.post(event_body(alert, self._settings, message), {})
 
     async def close(self) -> None:
         """See `Channel`."""
@@ -59,8 +60,8 @@ def dedup_key(incident: str) -> str:
     return hashlib.sha256(incident.encode()).hexdigest()
 
 
-def event_body(alert: Transition, settings: PagerdutySettings) -> bytes:
-    """The event of an alert, within all limits."""
+def event_body(alert: Transition, settings: PagerdutySettings, message: Notification) -> bytes:
+    """The event of an alert of a message, within all limits."""
     page = page_of(alert)
     event: dict[str, Any] = {
         "routing_key": settings.routing_key.get_secret_value(),
@@ -70,14 +71,14 @@ def event_body(alert: Transition, settings: PagerdutySettings) -> bytes:
         "client_url": settings.client_url,
         "links": [{"href": url, "text": name} for name, url in page.links],
         "payload": {
-            "summary": cut(" ".join(page.headline.split()), SUMMARY_CHARACTERS),
+            "summary": cut(" ".join(message.titled(page.headline).split()), SUMMARY_CHARACTERS),
             "source": _source(alert.event),
             "severity": settings.severity or _SEVERITIES.get(alert.severity, "error"),
             "timestamp": rfc3339(alert.starts_at),
             "component": alert.event.get("model"),
             "class": alert.event.get("kind"),
             "custom_details": {
-                "page": cut(page_text(page), 20_000),
+                "page": cut(pages_text([page], message.preface), 20_000),
                 "labels": dict(alert.labels),
                 "alert": dict(alert.event),
             },

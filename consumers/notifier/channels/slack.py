@@ -55,8 +55,11 @@ def slack_message(message: Notification, settings: SlackSettings) -> dict[str, A
     firing, over = len(message.firing), len(message.resolved)
     counts = [f"{firing} firing"] * bool(firing) + [f"{over} resolved"] * bool(over)
     title = message.alerts[0].summary if len(message.alerts) == 1 else message.group_key
+    text = message.titled(f"[{', '.join(counts)}] {title}")
+    if message.preface:
+        text = f"{text}\n{message.preface}"
     body: dict[str, Any] = {
-        "text": cut(escape(f"[{', '.join(counts)}] {title}"), ATTACHMENT_CHARACTERS),
+        "text": cut(escape(text), ATTACHMENT_CHARACTERS),
         "attachments": [_attachment(a) for a in message.alerts[:ATTACHMENTS]],
     }
     if len(message.alerts) > ATTACHMENTS:

@@ -103,13 +103,14 @@ class SlackBot:
 
     async def _reply(self, message: Notification, first: Posted) -> None:
         lines = [f"*{escape(str(message.reason))}*"]
+        lines += [escape(message.preface)] if message.preface else []
         lines += [f"• {escape(page_of(alert).headline)}" for alert in message.alerts]
         body = {
             "channel": first.place,
             "thread_ts": first.id,
             "text": cut("\n".join(lines), ATTACHMENT_CHARACTERS),
             # Nobody is told of a reply who did not write in the thread before.
-            "reply_broadcast": message.reason == Reason.NEW_ALERTS,
+            "reply_broadcast": message.reason in (Reason.NEW_ALERTS, Reason.ESCALATED),
         }
         if self._settings.username is not None:
             body["username"] = self._settings.username

@@ -30,6 +30,7 @@ def webhook_body(message: Notification, max_alerts: int = 0) -> bytes:
             "type": f"alerts.{status}",
             "timestamp": rfc3339(message.at),
             "reason": message.reason,
+            **_escalation(message),
             "version": "4",
             "groupKey": message.group_key,
             "truncatedAlerts": len(message.alerts) - len(alerts),
@@ -42,6 +43,13 @@ def webhook_body(message: Notification, max_alerts: int = 0) -> bytes:
             "alerts": [_alert(a) for a in alerts],
         }
     )
+
+
+def _escalation(message: Notification) -> dict[str, Any]:
+    if message.escalated is None:
+        return {}
+    step, since = message.escalated
+    return {"escalation": {"step": step, "since": rfc3339(since), "text": message.preface}}
 
 
 def annotations_of(alert: Transition) -> dict[str, str]:

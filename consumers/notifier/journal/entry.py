@@ -42,7 +42,7 @@ class Remembered:
     Attributes:
         silences: all of them; some may be over.
         acknowledgements: also of incidents that are over since.
-        lanes: with nothing but what their receivers were told.
+        lanes: with nothing but what their receivers were told, and since when incidents wait.
         forgettable: the keys that matter no more.
     """
 
@@ -68,7 +68,9 @@ def acknowledgement_entry(acknowledgement: Acknowledgement) -> Entry:
 
 
 def told_entry(lane: Lane) -> Entry:
-    """The entry that keeps what a lane's receiver was told."""
+    """The entry that keeps what a lane's receiver was told, and since when its incidents wait."""
+    if lane.told is None and not lane.since:
+        return forget_told(lane.address)
     return Entry(_told_key(lane.address), _pack(knowledge_to_json(lane)))
 
 
@@ -95,19 +97,18 @@ def remembered(entries: Mapping[str, bytes], now: int) -> Remembered:
 
 
 def with_incidents(found: Remembered, incidents: Mapping[str, Transition]) -> Remembered:
-    """The same, each lane holding what its receiver believes to fire, as it stands now."""
-    return replace(
-        found,
-        lanes=tuple(
-            lane.with_alerts({i: incidents[i] for i in lane.told.firing if i in incidents})
-            for lane in found.lanes
-            if lane.told is not None
-        ),
-    )
+    """The same, each lane holding what its receiver believes to fire and what waits, as of now."""
+    lanes = []
+    for lane in found.lanes:
+        held = {*(lane.told.firing if lane.told else ()), *lane.since}
+        lanes.append(lane.with_alerts({i: incidents[i] for i in sorted(held) if i in incidents}))
+    return replace(found, lanes=tuple(lanes))
 
 
 def _past(lane: Lane, now: int) -> bool:
     """Whether what was told cannot matter any more: all is over, and long ago."""
+    if lane.since:
+        return max(lane.since.values()) + ACKNOWLEDGED_MS <= now
     return lane.told is None or (not lane.told.firing and lane.told.at + HEARD_MS <= now)
 
 

@@ -35,12 +35,19 @@ def group_labels(route: Route, labels: Mapping[str, str]) -> dict[str, str]:
 def destinations(
     routes: Sequence[Route], notify: NotifySettings, labels: Mapping[str, str]
 ) -> list[Destination]:
-    """The lanes of an alert: one for each channel of each receiver that it reaches."""
+    """The lanes of an alert: one for each channel of each receiver that it may reach.
+
+    A step of an escalation looks at each alert when it comes: from then on it waits.
+    """
     found: list[Destination] = []
-    for route in routes:
+    for route in (r for taken in routes for r in (taken, *taken.steps)):
         own = group_labels(route, labels)
         for kind, index, settings in notify.receiver(route.receiver).channels():
             timing = route.for_channel(settings.renew)
             address = Address(route.key, route.receiver, kind, index, own)
-            found.append(Destination(address, timing.group_wait, timing.prompt))
+            found.append(
+                Destination(
+                    address, timing.group_wait, timing.prompt or route.escalation is not None
+                )
+            )
     return found

@@ -7,6 +7,8 @@ import hashlib
 FIRST_MS = 1_000
 LONGEST_MS = 300_000
 GIVE_UP_MS = 86_400_000
+# How soon a lane without a group interval looks again at what is held back.
+LOOK_AGAIN_MS = 30_000
 
 
 def next_try(message: str, attempts: int, now: int, retry_after_ms: int | None) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from consumers.notifier.stages.escalate import Escalation
 from inferwatch.settings.notify import NotifySettings
 from inferwatch.settings.notify.matchers import Matcher, all_match
 from inferwatch.settings.notify.route import ALL_LABELS, RouteSettings
@@ -17,6 +18,8 @@ from inferwatch.settings.notify.route import ALL_LABELS, RouteSettings
 GROUP_WAIT_MS = 30_000
 GROUP_INTERVAL_MS = 300_000
 REPEAT_INTERVAL_MS = 14_400_000
+# Between the key of a route and the number of one of its steps.
+STEP = "!escalate/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Route:
         group_by: the labels that make a group; None stands for all of them.
         group_wait, group_interval, repeat_interval: milliseconds.
         mute, active: names of time intervals.
+        steps: who hears of what nobody acknowledges, each as a route of its own.
+        escalation: which step this is, where it is one.
     """
 
     key: str
@@ -42,6 +47,8 @@ class Route:
     conditions: tuple[Matcher, ...]
     go_on: bool
     children: tuple[Route, ...]
+    steps: tuple[Route, ...] = ()
+    escalation: Escalation | None = None
 
     @property
     def prompt(self) -> bool:
@@ -67,8 +74,8 @@ class Route:
         return taken or [self]
 
     def all(self) -> dict[str, Route]:
-        """This route and all below it, by key."""
-        found = {self.key: self}
+        """This route with its steps, and all below it, by key."""
+        found = {route.key: route for route in (self, *self.steps)}
         for child in self.children:
             found |= child.all()
         return found
@@ -114,6 +121,7 @@ def _build(
         go_on=settings.go_on,
         children=(),
     )
+    route = replace(route, steps=_steps(settings, route, parent))
     children: list[Route] = []
     for place, child in enumerate(settings.routes):
         built = _build(child, route, f"{key}/", written_interval=written_interval)
@@ -122,6 +130,23 @@ def _build(
             built = _build(child, route, f"{key}/{place}", written_interval=written_interval)
         children.append(built)
     return replace(route, children=tuple(children))
+
+
+def _steps(settings: RouteSettings, route: Route, parent: Route | None) -> tuple[Route, ...]:
+    if settings.escalate is not None:
+        steps = [(step.receiver, step.after) for step in settings.escalate]
+    else:
+        above = parent.steps if parent else ()
+        steps = [(s.receiver, s.escalation.after) for s in above if s.escalation is not None]
+    return tuple(
+        replace(
+            route,
+            key=f"{route.key}{STEP}{number}",
+            receiver=receiver,
+            escalation=Escalation(number, after),
+        )
+        for number, (receiver, after) in enumerate(steps, 1)
+    )
 
 
 def _inherit(own: int | None, parents: int | None, default: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, Field, field_validator
 from inferwatch.settings.notify.labels import LabelName, MatcherText, Pattern, all_matchers
 from inferwatch.settings.notify.matchers import Matcher
 from inferwatch.settings.section import Remark, Section
-from inferwatch.settings.types import Bool, Duration, Text
+from inferwatch.settings.types import Bool, Duration, Text, format_duration
 
 ALL_LABELS = "..."
 
@@ -22,6 +23,15 @@ def _not_zero(value: int) -> int:
 
 
 Interval = Annotated[Duration, AfterValidator(_not_zero)]
+
+
+class EscalationSettings(Section):
+    """One step: who is told of what nobody has acknowledged for a while."""
+
+    after: Annotated[Duration, AfterValidator(_not_zero)]
+    """How long nobody acknowledged, from when the route told of it."""
+    receiver: Text
+    """Who is told then."""
 
 
 class RouteSettings(Section):
@@ -49,6 +59,8 @@ class RouteSettings(Section):
     """Names of the times at which this route is quiet."""
     active_time_intervals: tuple[Text, ...] = ()
     """Names of the times outside of which this route is quiet."""
+    escalate: tuple[EscalationSettings, ...] | None = None
+    """Who else is told of what nobody acknowledges, step by step; [] ends the parent's steps."""
     routes: tuple[RouteSettings, ...] = ()
     """Routes that are asked first."""
 
@@ -60,6 +72,17 @@ class RouteSettings(Section):
         for name in value or ():
             if value.count(name) > 1:
                 raise ValueError(f"the label {name!r} stands here twice")
+        return value
+
+    @field_validator("escalate")
+    @classmethod
+    def _steps_in_order(cls, value: Any) -> Any:
+        for before, step in pairwise(value or ()):
+            if step.after < before.after:
+                raise ValueError(
+                    f"a step after {format_duration(step.after)} follows one after "
+                    f"{format_duration(before.after)}; allowed are steps in order of their time"
+                )
         return value
 
     @property

@@ -72,6 +72,7 @@ class NotifySettings(Section):
     def used_receivers(self) -> dict[str, ReceiverSettings]:
         """The receivers that a route names, in the order of the config."""
         named = {route.receiver for _, route in self.route.walk()}
+        named |= {step.receiver for _, r in self.route.walk() for step in r.escalate or ()}
         return {r.name: r for r in self.receivers if r.name in named}
 
     def surprises(self) -> Iterator[Remark]:
@@ -135,6 +136,10 @@ def _undefined(
     receiver = route.get("receiver")
     if isinstance(receiver, str) and receiver and receiver not in receivers:
         yield Remark((*where, "receiver"), _unknown("receiver", receiver, receivers))
+    for i, step in enumerate(_items(route.get("escalate"))):
+        name = step.get("receiver") if isinstance(step, dict) else None
+        if isinstance(name, str) and name not in receivers:
+            yield Remark((*where, "escalate", i, "receiver"), _unknown("receiver", name, receivers))
     # On the root the key itself is the mistake.
     for key in () if where == ("route",) else _ROOT_ALWAYS_ON:
         for i, name in enumerate(_items(route.get(key))):
