@@ -97,6 +97,7 @@ class Lane:
         covered: the incidents that the pending message settles.
         attempts: how often the pending message was tried.
         retry_at: before this time (ms since the epoch) it is not tried again.
+        handed: the transitions that another receiver was told of instead, as this one stays dead.
         since: in a step of an escalation, from when each incident waits (ms since the epoch).
     """
 
@@ -107,6 +108,7 @@ class Lane:
     covered: frozenset[str] = frozenset()
     attempts: int = 0
     retry_at: int = 0
+    handed: frozenset[str] = frozenset()
     since: Mapping[str, int] = field(default_factory=dict)
 
     def knows(self, incident: str) -> bool:
@@ -115,7 +117,9 @@ class Lane:
 
     def without_pending(self) -> Lane:
         """The lane with no message on its way."""
-        return replace(self, pending=None, covered=frozenset(), attempts=0, retry_at=0)
+        return replace(
+            self, pending=None, covered=frozenset(), attempts=0, retry_at=0, handed=frozenset()
+        )
 
     def with_alerts(self, alerts: Mapping[str, Transition]) -> Lane:
         """The lane with other alerts."""
@@ -132,6 +136,7 @@ def lane_to_json(lane: Lane) -> bytes:
         "covered": sorted(lane.covered),
         "attempts": lane.attempts,
         "retry_at": lane.retry_at,
+        "handed": sorted(lane.handed),
         "since": dict(lane.since),
     }
     return b"%d " % FORMAT + orjson.dumps(plain)
@@ -155,6 +160,7 @@ def lane_from_json(data: bytes) -> Lane:
         covered=frozenset(plain["covered"]),
         attempts=plain["attempts"],
         retry_at=plain["retry_at"],
+        handed=frozenset(plain.get("handed", ())),
         since=plain.get("since", {}),
     )
 

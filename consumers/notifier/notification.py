@@ -64,6 +64,7 @@ class Notification:
         at: when it was made (ms since the epoch).
         follows: the group's first message, where the channel can edit it.
         escalated: why it comes to this receiver too, where it is an escalation.
+        instead_of: the receiver that stays dead, where this one stands in for it.
     """
 
     id: str
@@ -75,15 +76,20 @@ class Notification:
     at: int
     follows: Posted | None = None
     escalated: Escalated | None = None
+    instead_of: str | None = None
 
     @property
     def tag(self) -> str:
         """A word or two before its title: what kind of message it is; mostly nothing."""
-        return f"Escalation {self.escalated.step}" if self.escalated else ""
+        if self.escalated is not None:
+            return f"Escalation {self.escalated.step}"
+        return f"For {self.instead_of}" if self.instead_of else ""
 
     @property
     def preface(self) -> str:
         """A sentence before its alerts: why it comes; mostly nothing."""
+        if self.instead_of is not None:
+            return f"This is for {self.instead_of}, which does not take it: you are told instead"
         if self.escalated is None:
             return ""
         return f"{self.tag}: nobody has acknowledged this since {clock(self.escalated.since)}"
@@ -122,6 +128,7 @@ def to_plain(notification: Notification) -> dict[str, Any]:
         "at": notification.at,
         "follows": posted_plain(notification.follows),
         "escalated": notification.escalated and list(notification.escalated),
+        "instead_of": notification.instead_of,
     }
 
 
@@ -137,6 +144,7 @@ def from_plain(plain: Mapping[str, Any]) -> Notification:
         at=plain["at"],
         follows=posted_from(plain.get("follows")),
         escalated=Escalated(*plain["escalated"]) if plain.get("escalated") else None,
+        instead_of=plain.get("instead_of"),
     )
 
 

@@ -22,6 +22,7 @@ from consumers.notifier.reason import Hold, Reason
 from consumers.notifier.stages.collect import Arrival, collect
 from consumers.notifier.stages.dedup import decide
 from consumers.notifier.stages.escalate import next_check, wait
+from consumers.notifier.stages.fallback import instead_of
 from consumers.notifier.stages.hold import Holder
 from consumers.notifier.stages.record import record_sent, record_silent
 from consumers.notifier.stages.retry import LOOK_AGAIN_MS
@@ -168,6 +169,9 @@ def _message(
             escalated = Escalated(route.escalation.step, min(waiting))
         if reason in (Reason.FIRST, Reason.NEW_ALERTS):
             reason = Reason.ESCALATED
+    instead = instead_of(lane.address)
+    if instead is not None and reason in (Reason.FIRST, Reason.NEW_ALERTS):
+        reason = Reason.INSTEAD
     return Notification(
         id=notification_id(told, repeated),
         reason=reason,
@@ -178,4 +182,5 @@ def _message(
         at=now,
         follows=lane.told.posted if lane.told else None,
         escalated=escalated,
+        instead_of=instead,
     )

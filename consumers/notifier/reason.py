@@ -15,6 +15,7 @@ class Reason(StrEnum):
     CORRECTED = "alert corrected"
     REPEAT = "repeat interval elapsed"
     ESCALATED = "escalated"
+    INSTEAD = "its receiver does not take it"
     TEST = "test of the receiver"
 
 

@@ -19,6 +19,13 @@ from consumers.notifier.notification import Notification
 from consumers.notifier.pipeline import finish, next_look, step
 from consumers.notifier.reason import Reason
 from consumers.notifier.stages.collect import Arrival
+from consumers.notifier.stages.fallback import (
+    INSTEAD,
+    falls_at,
+    standing_in,
+    substitutes,
+    to_hand_over,
+)
 from consumers.notifier.stages.hold import Holder
 from consumers.notifier.stages.inhibit import Inhibitor
 from consumers.notifier.stages.intervals import TimeTable
@@ -53,6 +60,8 @@ class _Work:
     route: Route
     bound: BoundChannel
     key: ChannelKey
+    # What the lane's inbox holds beyond its message.
+    waiting: Sequence[Arrival]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,8 @@ class Sender:
         self._table = TimeTable(notify.intervals())
         self._fatal: StateFormatError | None = None
         self._in_flight: Counter[ChannelKey] = Counter()
+        # Since when a channel has taken nothing (ms since the epoch).
+        self._failing: dict[ChannelKey, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         longest = max((b.settings.timeout for b in channels.values()), default=0)
         self._lease = max(LEASE_MS, longest + 5_000)
@@ -163,7 +174,8 @@ class Sender:
         lane = stored or Lane(address)
         key = (address.receiver, address.kind, address.index)
         bound = self._channels.get(key)
-        gone = address.route not in self._routes and STEP in address.route
+        own, stands_in, _ = address.route.partition(INSTEAD)
+        gone = own not in self._routes and STEP in own
         if bound is None or gone:
             what = "a step of its escalation" if gone else "its receiver"
             _log.warning(
@@ -173,15 +185,16 @@ class Sender:
             self._note(forget_told(address))
             return
         # A route that is gone from the config leaves its open alerts to the root's timing.
-        route = self._routes.get(address.route, self._root).for_channel(bound.settings.renew)
-        work = _Work(claim, route, bound, key)
+        route = self._routes.get(own, self._root)
+        route = standing_in(route) if stands_in else route
+        work = _Work(claim, route.for_channel(bound.settings.renew), bound, key, inbox)
         now = self._clock.now()
         if self._in_flight[key] >= IN_FLIGHT_A_CHANNEL:
             await self._wait(work, lane, now + BUSY_MS)
         elif lane.pending is None:
             await self._decide(work, lane, inbox, rules, now)
         elif now < lane.retry_at:
-            await self._wait(work, lane, lane.retry_at)
+            await self._wait(work, await self._fall_back(work, lane, now), lane.retry_at)
         else:
             await self._deliver(work, lane, lane.pending)
 
@@ -220,6 +233,7 @@ class Sender:
             keep_for=self._lease,
         )
         if held:
+            work = replace(work, waiting=inbox[done.used :])
             await self._deliver(work, done.lane, done.lane.pending)
 
     async def _deliver(self, work: _Work, lane: Lane, message: Notification) -> None:
@@ -255,6 +269,7 @@ class Sender:
             sent.detail,
         )
         await self._log_delivery(message, attempt, True, sent.detail)
+        self._failing.pop(work.key, None)
         lane = finish(lane, message.at, sent.posted)
         due, due_if_more = next_look(lane, work.route, message.at)
         saved = await self._store.save(work.claim, lane, used=0, due=due, due_if_more=due_if_more)
@@ -280,8 +295,36 @@ class Sender:
             (at - now) / 1000,
         )
         await self._log_delivery(message, attempt, False, str(failure))
-        waiting = replace(lane, attempts=attempt, retry_at=at)
-        await self._store.save(work.claim, waiting, used=0, due=at, due_if_more=at)
+        self._failing.setdefault(work.key, now)
+        lane = await self._fall_back(work, replace(lane, attempts=attempt, retry_at=at), now)
+        look = at if lane.handed else min(at, max(now + 1, self._falls_at(work, lane) or at))
+        await self._store.save(work.claim, lane, used=0, due=look, due_if_more=look)
+
+    def _falls_at(self, work: _Work, lane: Lane) -> int | None:
+        """When another receiver is told instead; None when there is none, or nothing to tell."""
+        fallback = self._notify.receiver(lane.address.receiver).fallback
+        if fallback is None or lane.pending is None:
+            return None
+        made_at = lane.pending.at
+        return falls_at(fallback.after, made_at, self._failing.get(work.key, made_at))
+
+    async def _fall_back(self, work: _Work, lane: Lane, now: int, *, refused: bool = False) -> Lane:
+        """Tell another receiver of what this one does not take, once it was dead for long enough.
+
+        Killed before the lane is saved, it is handed over again; whoever heard of it drops that.
+        """
+        at = self._falls_at(work, lane)
+        if at is None or (now < at and not refused):
+            return lane
+        found = to_hand_over(lane, () if refused else work.waiting)
+        to = substitutes(self._notify, lane.address)
+        if not found or not to:
+            return lane
+        _log.warning(
+            "%s (%s) stays dead: %s is told instead", *work.key[:2], to[0].address.receiver
+        )
+        await self._store.hand_over(found, to, now)
+        return replace(lane, handed=lane.handed | {t.id for t in found})
 
     async def _refused(
         self, work: _Work, lane: Lane, message: Notification, attempt: int, detail: str
@@ -289,6 +332,7 @@ class Sender:
         _log.error("%s (%s) refused a message: %s", message.receiver, work.key[1], detail)
         await self._log_delivery(message, attempt, False, detail)
         now = self._clock.now()
+        await self._fall_back(work, lane, now, refused=True)
         later = now + max(work.route.group_interval, REFUSED_MS)
         await self._store.save(
             work.claim,

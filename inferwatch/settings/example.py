@@ -105,6 +105,7 @@ _VALUES: dict[str, Any] = {
             {"name": "team", "console_configs": [{"send_resolved": True}]},
             {
                 "name": "on-call",
+                "fallback": {"receiver": "chat", "after": "5m"},
                 "webhook_configs": [{"url": "http://127.0.0.1:8090/alerts"}],
                 "opsgenie_configs": [
                     {

@@ -83,6 +83,32 @@ class StoreSuite:
         assert address == LANE
         assert [x.transition.status for x in inbox] == ["firing", "resolved"]
 
+    async def test_what_is_handed_over_goes_into_both_lanes_from_then_on(self, store):
+        first, end = filing("a", to=(LANE,)), filing("a", "resolved", to=(LANE,))
+        await store.file([first], BEGIN)
+        there = [Destination(OTHER, 0, True)]
+        for _ in range(2):
+            await store.hand_over([first.transition], there, BEGIN + 5)
+        await store.file([end], BEGIN + 9)
+        found = {}
+        for claim in await store.claim(BEGIN + 9, TTL, 10):
+            _, address, inbox = await store.load(claim)
+            found[address.kind] = [(x.transition.status, x.backlog) for x in inbox]
+        assert found == {
+            "webhook": [("firing", False), ("resolved", False)],
+            "file": [("firing", True), ("firing", True), ("resolved", False)],
+        }
+
+    async def test_a_lane_that_stood_in_hears_of_the_end_after_a_loss(self, store):
+        address = Address("{}!instead/ops", "chat", "file", 0, {})
+        told = Told(BEGIN, frozenset({"a"}), frozenset(), {"a/firing": BEGIN})
+        await store.restore(Remembered(lanes=(Lane(address, told=told),)), BEGIN)
+        await store.file([filing("a", to=(LANE,)), filing("a", "resolved", to=(LANE,))], BEGIN)
+        claims = await store.claim(BEGIN, TTL, 10)
+        loaded = [await store.load(claim) for claim in claims]
+        (inbox,) = (inbox for _, where, inbox in loaded if where == address)
+        assert [x.transition.status for x in inbox] == ["firing", "resolved"]
+
     async def test_open_alerts_are_those_that_go_on(self, store):
         await store.file([filing("a", label_team="risk"), filing("b")], BEGIN)
         await store.file([filing("b", "resolved")], BEGIN)

@@ -26,6 +26,7 @@ API = "https://slack.com/api"
 _GONE = frozenset(
     {"message_not_found", "thread_not_found", "edit_window_closed", "cant_update_message"}
 )
+_NEWS = (Reason.NEW_ALERTS, Reason.ESCALATED, Reason.INSTEAD)
 _LATER = frozenset(
     {"ratelimited", "rate_limited", "fatal_error", "internal_error", "request_timeout"}
     | {"service_unavailable", "team_added_to_org"}
@@ -110,7 +111,7 @@ class SlackBot:
             "thread_ts": first.id,
             "text": cut("\n".join(lines), ATTACHMENT_CHARACTERS),
             # Nobody is told of a reply who did not write in the thread before.
-            "reply_broadcast": message.reason in (Reason.NEW_ALERTS, Reason.ESCALATED),
+            "reply_broadcast": message.reason in _NEWS,
         }
         if self._settings.username is not None:
             body["username"] = self._settings.username

@@ -30,7 +30,7 @@ def webhook_body(message: Notification, max_alerts: int = 0) -> bytes:
             "type": f"alerts.{status}",
             "timestamp": rfc3339(message.at),
             "reason": message.reason,
-            **_escalation(message),
+            **_why_here(message),
             "version": "4",
             "groupKey": message.group_key,
             "truncatedAlerts": len(message.alerts) - len(alerts),
@@ -45,7 +45,9 @@ def webhook_body(message: Notification, max_alerts: int = 0) -> bytes:
     )
 
 
-def _escalation(message: Notification) -> dict[str, Any]:
+def _why_here(message: Notification) -> dict[str, Any]:
+    if message.instead_of is not None:
+        return {"insteadOf": {"receiver": message.instead_of, "text": message.preface}}
     if message.escalated is None:
         return {}
     step, since = message.escalated

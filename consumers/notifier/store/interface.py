@@ -61,6 +61,15 @@ class Store(Protocol):
         """
         ...
 
+    async def hand_over(
+        self, transitions: Sequence[Transition], to: Sequence[Destination], now: int
+    ) -> None:
+        """Put transitions into more lanes, which then take all that follows of their incidents.
+
+        Atomic for each transition; doing it twice puts them there twice.
+        """
+        ...
+
     async def open_alerts(self) -> dict[str, dict[str, str]]:
         """The labels of every incident that goes on."""
         ...

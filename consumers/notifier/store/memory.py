@@ -11,9 +11,11 @@ from consumers.notifier.acknowledgement import Acknowledgement
 from consumers.notifier.journal.entry import Remembered
 from consumers.notifier.lane import Address, Lane
 from consumers.notifier.stages.collect import Arrival
+from consumers.notifier.stages.fallback import instead_of
 from consumers.notifier.stages.group import Destination
 from consumers.notifier.stages.silence import Silence
 from consumers.notifier.store.interface import Claim, Filing
+from consumers.notifier.transition import Transition
 
 
 @dataclass
@@ -21,6 +23,7 @@ class _Incident:
     seen: set[str] = field(default_factory=set)
     over: bool = False
     destinations: Sequence[Destination] = ()
+    also: dict[str, Destination] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -72,14 +75,27 @@ class MemoryStore:
             incident.over = True
             self._open.pop(new.incident, None)
             self._acknowledgements.pop(new.incident, None)
-        for to in incident.destinations:
-            lane = to.address.id
-            self._addresses[lane] = to.address
-            self._inboxes[lane].append(Arrival(new, filing.backlog))
-            due = now + to.wait
-            if lane not in self._due or (to.prompt and due < self._due[lane]):
-                self._due[lane] = due
+        for to in (*incident.destinations, *incident.also.values()):
+            self._put(Arrival(new, filing.backlog), to, now)
         return True
+
+    def _put(self, arrival: Arrival, to: Destination, now: int) -> None:
+        lane = to.address.id
+        self._addresses[lane] = to.address
+        self._inboxes[lane].append(arrival)
+        due = now + to.wait
+        if lane not in self._due or (to.prompt and due < self._due[lane]):
+            self._due[lane] = due
+
+    async def hand_over(
+        self, transitions: Sequence[Transition], to: Sequence[Destination], now: int
+    ) -> None:
+        """See `Store`."""
+        for transition in transitions:
+            for destination in to:
+                also = self._incidents[transition.incident].also
+                also[destination.address.id] = destination
+                self._put(Arrival(transition, True), destination, now)
 
     async def open_alerts(self) -> dict[str, dict[str, str]]:
         """See `Store`."""
@@ -113,6 +129,9 @@ class MemoryStore:
             if lane.address.id not in self._lanes:
                 self._addresses[lane.address.id] = lane.address
                 self._lanes[lane.address.id] = lane
+                for incident in lane.told.firing if lane.told and instead_of(lane.address) else ():
+                    also = self._incidents[incident].also
+                    also[lane.address.id] = Destination(lane.address, 0, prompt=True)
                 if lane.alerts:
                     self._due.setdefault(lane.address.id, now)
 

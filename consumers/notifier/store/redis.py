@@ -30,11 +30,13 @@ from consumers.notifier.lane import (
     lane_to_json,
 )
 from consumers.notifier.stages.collect import Arrival
+from consumers.notifier.stages.fallback import instead_of
+from consumers.notifier.stages.group import Destination
 from consumers.notifier.stages.silence import Silence
 from consumers.notifier.store import scripts
 from consumers.notifier.store.interface import Claim, Filing
 from consumers.notifier.store.silence_json import silence_from_json, silence_to_json
-from consumers.notifier.transition import transition_from_json
+from consumers.notifier.transition import Transition, transition_from_json
 
 DAY_MS = 86_400_000
 # An incident may stay open for long, and its end has to find the lanes of its begin.
@@ -99,17 +101,13 @@ class RedisStore:
 
     def _filing_args(self, filing: Filing, now: int) -> list[Any]:
         new = filing.transition
-        lanes = [
-            [to.address.id, to.wait, int(to.prompt), to.address.to_json().decode()]
-            for to in filing.destinations
-        ]
         kind = "closed" if not new.open else "firing" if new.status == "firing" else "open"
         body = (b"backlog\n" if filing.backlog else b"\n") + new.to_json()
         return [
             new.id,
             kind,
             now,
-            orjson.dumps(lanes),
+            _lanes_json(filing.destinations),
             body,
             new.incident,
             orjson.dumps(dict(new.labels)),
@@ -117,6 +115,23 @@ class RedisStore:
             OPEN_TTL_MS if new.open else OVER_TTL_MS,
             FORMAT,
         ]
+
+    async def hand_over(
+        self, transitions: Sequence[Transition], to: Sequence[Destination], now: int
+    ) -> None:
+        """See `Store`."""
+        async with self._room, self._redis.pipeline(transaction=False) as pipe:
+            for transition in transitions:
+                body = b"backlog\n" + transition.to_json()
+                self._add_lanes(pipe, transition.incident, to, now, body)
+            await pipe.execute()
+
+    def _add_lanes(
+        self, pipe: Any, incident: str, to: Sequence[Destination], now: int, body: bytes = b""
+    ) -> None:
+        args = [now, _lanes_json(to), body, self._key("inbox", ""), OPEN_TTL_MS, FORMAT]
+        keys = [self._key("incident", incident), self._key("due")]
+        pipe.eval(scripts.HAND_OVER, len(keys), *keys, *args)
 
     async def open_alerts(self) -> dict[str, dict[str, str]]:
         """See `Store`."""
@@ -159,6 +174,9 @@ class RedisStore:
                 pipe.set(self._key("lane", name), lane_to_json(lane), nx=True, px=kept)
                 if lane.alerts:
                     pipe.zadd(self._key("due"), {name: now}, nx=True)
+                for incident in lane.told.firing if lane.told and instead_of(lane.address) else ():
+                    here = Destination(lane.address, 0, prompt=True)
+                    self._add_lanes(pipe, incident, [here], now)
             await pipe.execute()
 
     async def claim(self, now: int, ttl: int, limit: int) -> list[Claim]:
@@ -243,6 +261,15 @@ class RedisStore:
         """See `Store`."""
         value = b"%d " % FORMAT + acknowledgement_to_json(acknowledgement)
         await self._redis.hset(self._key("acknowledged"), acknowledgement.incident, value)
+
+
+def _lanes_json(destinations: Sequence[Destination]) -> bytes:
+    return orjson.dumps(
+        [
+            [to.address.id, to.wait, int(to.prompt), to.address.to_json().decode()]
+            for to in destinations
+        ]
+    )
 
 
 def _arrival(entry: bytes) -> tuple[Address, Arrival]:

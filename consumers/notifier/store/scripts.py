@@ -27,11 +27,39 @@ if ARGV[2] == 'closed' then
 else
   redis.call('HSET', open, ARGV[6], mark .. ' ' .. ARGV[7])
 end
-for _, lane in ipairs(cjson.decode(lanes)) do
+local to = cjson.decode(lanes)
+local also = redis.call('HGET', incident, 'also')
+if also then
+  for _, lane in ipairs(cjson.decode(string.sub(also, string.find(also, ' ') + 1))) do
+    to[#to + 1] = lane
+  end
+end
+for _, lane in ipairs(to) do
   local id, wait, prompt, address = lane[1], lane[2], lane[3], lane[4]
   redis.call('RPUSH', ARGV[8] .. id, mark .. ' ' .. address .. '\\n' .. ARGV[5])
   redis.call('ZADD', due, prompt == 1 and 'LT' or 'NX', tonumber(ARGV[3]) + wait, id)
 end
+return 1
+"""
+
+# KEYS: incident, due
+# ARGV: now, lanes, body or "" for nothing but the lanes, inbox prefix, time to live, format
+HAND_OVER = """
+local mark = ARGV[6]
+local also, known = {}, {}
+local stored = redis.call('HGET', KEYS[1], 'also')
+if stored then also = cjson.decode(string.sub(stored, string.find(stored, ' ') + 1)) end
+for _, lane in ipairs(also) do known[lane[1]] = true end
+for _, lane in ipairs(cjson.decode(ARGV[2])) do
+  local id, wait, address = lane[1], lane[2], lane[4]
+  if not known[id] then also[#also + 1] = lane end
+  if ARGV[3] ~= '' then
+    redis.call('RPUSH', ARGV[4] .. id, mark .. ' ' .. address .. '\\n' .. ARGV[3])
+    redis.call('ZADD', KEYS[2], 'LT', tonumber(ARGV[1]) + wait, id)
+  end
+end
+redis.call('HSET', KEYS[1], 'also', mark .. ' ' .. cjson.encode(also))
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return 1
 """
 

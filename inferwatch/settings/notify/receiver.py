@@ -21,7 +21,16 @@ from inferwatch.settings.notify.channels import (
     WebhookSettings,
 )
 from inferwatch.settings.section import Section
-from inferwatch.settings.types import Text
+from inferwatch.settings.types import Duration, Text
+
+
+class FallbackSettings(Section):
+    """Who is told instead of a receiver that stays dead."""
+
+    receiver: Text
+    """The other receiver."""
+    after: Duration = 300_000
+    """How long the first one takes nothing until then; what it refuses falls at once."""
 
 
 class ReceiverSettings(Section):
@@ -51,6 +60,9 @@ class ReceiverSettings(Section):
     """A Kafka topic."""
     apprise_configs: tuple[AppriseSettings, ...] = ()
     """Anything that Apprise reaches."""
+
+    fallback: FallbackSettings | None = None
+    """Who is told instead when one of its channels stays dead, or refuses a message."""
 
     def channels(self) -> Iterator[tuple[str, int, ChannelSettings]]:
         """Every way to tell this receiver: its kind, its place in the list, its settings.

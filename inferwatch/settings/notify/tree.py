@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
@@ -73,7 +73,9 @@ class NotifySettings(Section):
         """The receivers that a route names, in the order of the config."""
         named = {route.receiver for _, route in self.route.walk()}
         named |= {step.receiver for _, r in self.route.walk() for step in r.escalate or ()}
-        return {r.name: r for r in self.receivers if r.name in named}
+        falls = {r.name: r.fallback.receiver for r in self.receivers if r.fallback is not None}
+        used = named.union(*(_chain(name, falls) for name in named if name is not None))
+        return {r.name: r for r in self.receivers if r.name in used}
 
     def surprises(self) -> Iterator[Remark]:
         """Receivers and intervals that nobody refers to."""
@@ -126,6 +128,35 @@ def _disagreements(notify: dict[str, Any]) -> Iterator[Remark]:
             yield Remark(("route", key), "the root route is always on, so it has no such key")
     known = ({n for _, n in receivers}, {n for _, n in intervals})
     yield from _undefined(root, ("route",), *known)
+    yield from _wrong_fallbacks(notify, known[0])
+
+
+def _wrong_fallbacks(notify: dict[str, Any], receivers: set[str]) -> Iterator[Remark]:
+    """Receivers that fall to nobody, or in a circle."""
+    places: dict[str, tuple[str | int, ...]] = {}
+    falls: dict[str, str] = {}
+    for i, item in enumerate(_items(notify.get("receivers"))):
+        fallback = item.get("fallback") if isinstance(item, dict) else None
+        name = fallback.get("receiver") if isinstance(fallback, dict) else None
+        if not isinstance(name, str):
+            continue
+        where: tuple[str | int, ...] = ("receivers", i, "fallback", "receiver")
+        falls[str(item.get("name"))] = name
+        places[str(item.get("name"))] = where
+        if name not in receivers:
+            yield Remark(where, _unknown("receiver", name, receivers))
+    for own, where in places.items():
+        if own in _chain(own, falls):
+            yield Remark(where, f"{own!r} falls back to itself in the end; allowed is another")
+
+
+def _chain(receiver: str, falls: Mapping[str, str]) -> list[str]:
+    """The receivers that stand in for one, in their order; a circle is passed once."""
+    found: list[str] = []
+    while receiver in falls and falls[receiver] not in found:
+        receiver = falls[receiver]
+        found.append(receiver)
+    return found
 
 
 def _undefined(

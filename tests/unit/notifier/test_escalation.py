@@ -8,26 +8,14 @@ import orjson
 import pytest
 from alert_story import BEGIN, Story
 from click.testing import CliRunner
+from message_bodies import bodies
 
 from consumers.notifier.acknowledgement import Acknowledgement
-from consumers.notifier.channels.apprise import text_of
-from consumers.notifier.channels.email import build_mail
-from consumers.notifier.channels.msteams import card_body
-from consumers.notifier.channels.opsgenie import create_body
-from consumers.notifier.channels.pagerduty import event_body
-from consumers.notifier.channels.slack import slack_message
-from consumers.notifier.channels.webhook_payload import webhook_body
 from consumers.notifier.notification import from_plain, to_plain
 from consumers.notifier.stages.silence import Silence
 from inferwatch.commands import routes
 from inferwatch.errors import ConfigError
 from inferwatch.settings import load
-from inferwatch.settings.notify.channels import (
-    EmailSettings,
-    OpsgenieSettings,
-    PagerdutySettings,
-    SlackSettings,
-)
 from inferwatch.settings.notify.matchers import parse_matchers
 
 STEPS = [{"after": "15m", "receiver": "lead"}, {"after": "45m", "receiver": "boss"}]
@@ -211,22 +199,6 @@ def test_a_stored_message_is_the_same():
     message = escalated()
     assert message.escalated is not None
     assert from_plain(orjson.loads(orjson.dumps(to_plain(message)))) == message
-
-
-def bodies(message) -> dict[str, str]:
-    alert = message.alerts[0]
-    mail = EmailSettings.model_validate({"to": "a@b.c", "from": "d@e.f", "smarthost": "h:25"})
-    built = build_mail(message, mail)
-    return {
-        "slack": json.dumps(slack_message(message, SlackSettings(api_url="https://a/"))),
-        "pagerduty": event_body(alert, PagerdutySettings(routing_key="k"), message).decode(),
-        "opsgenie": create_body(alert, OpsgenieSettings(api_key="k"), message).decode(),
-        "teams": card_body(message, connector=False).decode(),
-        "connector": card_body(message, connector=True).decode(),
-        "webhook": webhook_body(message).decode(),
-        "apprise": "\n".join(text_of(message)),
-        "mail": f"{built['Subject']}\n{built.get_body(('plain',)).get_content()}",
-    }
 
 
 @pytest.mark.parametrize(
