@@ -76,7 +76,7 @@ class Intake:
         return [
             Filing(
                 transition,
-                destinations(routes, self._notify, transition.labels),
+                destinations(routes, self._notify, transition.labels, now),
                 backlog=record.old or now - record.timestamp > OLD_MS,
             )
         ]

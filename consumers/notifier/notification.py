@@ -64,6 +64,7 @@ class Notification:
         at: when it was made (ms since the epoch).
         follows: the group's first message, where the channel can edit it.
         escalated: why it comes to this receiver too, where it is an escalation.
+        digest_since: from when on it tells what came and went, where it is a digest.
         instead_of: the receiver that stays dead, where this one stands in for it.
     """
 
@@ -76,6 +77,7 @@ class Notification:
     at: int
     follows: Posted | None = None
     escalated: Escalated | None = None
+    digest_since: int | None = None
     instead_of: str | None = None
 
     @property
@@ -83,13 +85,20 @@ class Notification:
         """A word or two before its title: what kind of message it is; mostly nothing."""
         if self.escalated is not None:
             return f"Escalation {self.escalated.step}"
-        return f"For {self.instead_of}" if self.instead_of else ""
+        if self.instead_of is not None:
+            return f"For {self.instead_of}"
+        return "" if self.digest_since is None else "Digest"
 
     @property
     def preface(self) -> str:
         """A sentence before its alerts: why it comes; mostly nothing."""
         if self.instead_of is not None:
             return f"This is for {self.instead_of}, which does not take it: you are told instead"
+        if self.digest_since is not None:
+            return (
+                f"Digest since {clock(self.digest_since)}: {len(self.firing)} go on, "
+                f"{len(self.resolved)} are over"
+            )
         if self.escalated is None:
             return ""
         return f"{self.tag}: nobody has acknowledged this since {clock(self.escalated.since)}"
@@ -128,6 +137,7 @@ def to_plain(notification: Notification) -> dict[str, Any]:
         "at": notification.at,
         "follows": posted_plain(notification.follows),
         "escalated": notification.escalated and list(notification.escalated),
+        "digest_since": notification.digest_since,
         "instead_of": notification.instead_of,
     }
 
@@ -144,6 +154,7 @@ def from_plain(plain: Mapping[str, Any]) -> Notification:
         at=plain["at"],
         follows=posted_from(plain.get("follows")),
         escalated=Escalated(*plain["escalated"]) if plain.get("escalated") else None,
+        digest_since=plain.get("digest_since"),
         instead_of=plain.get("instead_of"),
     )
 

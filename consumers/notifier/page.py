@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -80,10 +80,12 @@ def page_text(page: Page) -> str:
     return "\n".join(lines)
 
 
-def pages_text(pages: Iterable[Page], preface: str = "") -> str:
-    """Several pages as one plain text, with a sentence before them."""
-    text = "\n\n----\n\n".join(page_text(page) for page in pages)
-    return f"{preface}\n\n{text}" if preface else text
+def brief(alert: Transition) -> str:
+    """An alert in one line."""
+    until = "" if alert.ends_at is None else f", until {clock(alert.ends_at)}"
+    link = alert.event.get("dashboard_url")
+    where = f" {_clean(link)}" if link else ""
+    return f"{page_of(alert).headline} (since {clock(alert.starts_at)}{until}){where}"
 
 
 def _facts(alert: Transition) -> list[tuple[str, str]]:

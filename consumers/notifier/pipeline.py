@@ -1,6 +1,6 @@
 """What a lane does when its time comes: the stages in their order, without any input or output.
 
-1. collect    new transitions join the group
+1. collect    new transitions join the group; for a digest also what came and went
 2. hold       inhibited, silenced and muted alerts wait
    escalate   in the lane of an escalation's step, what was not told for long enough waits too
 3. dedup      is there anything to say, and why
@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from consumers.notifier.lane import Lane
 from consumers.notifier.notification import Escalated, Notification, Posted, notification_id
 from consumers.notifier.reason import Hold, Reason
-from consumers.notifier.stages.collect import Arrival, collect
+from consumers.notifier.stages.collect import INBOX_AT_ONCE, Arrival, collect
 from consumers.notifier.stages.dedup import decide
+from consumers.notifier.stages.digest import gather, is_due, period_start
 from consumers.notifier.stages.escalate import next_check, wait
 from consumers.notifier.stages.fallback import instead_of
 from consumers.notifier.stages.hold import Holder
@@ -72,13 +73,25 @@ def step(
         acknowledged: the incidents that nobody has to be told of again.
         renews: whether the channel has to hear of what fires all the same.
     """
-    lane, used = collect(lane, inbox, prompt=route.prompt)
+    if route.digest is None:
+        lane, used = collect(lane, inbox, prompt=route.prompt)
+    else:
+        lane, used = gather(lane, inbox, period_start(lane.told, route.digest, now))
+        # All of it goes into one message, however much it is.
+        more = len(inbox) >= INBOX_AT_ONCE
+        if more or not is_due(lane.told, route.digest, now):
+            at = now if more else route.digest.next_after(now)
+            return Step(lane, used, at, at, {})
     held = _held(lane, route, holders, now)
     if route.escalation is not None:
         lane, held = wait(lane, held, route.escalation, acknowledged, now)
     shown = [t for i, t in lane.alerts.items() if i not in held]
     reason = None
-    if shown:
+    if route.digest is not None:
+        reason = Reason.DIGEST if shown else None
+        # It tells what came and went, to a channel that does not hear of each end too.
+        send_resolved = True
+    elif shown:
         reason = decide(
             lane.told,
             shown,
@@ -120,6 +133,9 @@ def next_look(lane: Lane, route: Route, since: int) -> tuple[int | None, int]:
     """
     if route.escalation is not None:
         return next_check(lane, route.escalation, route.repeat_interval, since), since
+    if route.digest is not None:
+        at = route.digest.next_after(since)
+        return (at if lane.alerts else None), at
     if not route.prompt:
         due = since + route.group_interval
         return (due if lane.alerts else None), due
@@ -182,5 +198,6 @@ def _message(
         at=now,
         follows=lane.told.posted if lane.told else None,
         escalated=escalated,
+        digest_since=None if route.digest is None else period_start(lane.told, route.digest, now),
         instead_of=instead,
     )

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     REPEAT = "repeat interval elapsed"
     ESCALATED = "escalated"
     INSTEAD = "its receiver does not take it"
+    DIGEST = "digest"
     TEST = "test of the receiver"
 
 

@@ -61,6 +61,8 @@ def try_labels(labels: tuple[str, ...], config: str | None, at: str | None, as_j
         quiet = f"  (muted by {', '.join(muting[i])})" if muting and muting[i] else ""
         click.echo(f"{route.receiver}{quiet}")
         click.echo(f"    because of the route {route.key}")
+        if route.digest is not None:
+            click.echo("    in a digest")
         for step in route.steps:
             if step.escalation is not None:
                 after = format_duration(step.escalation.after)

@@ -98,7 +98,11 @@ _VALUES: dict[str, Any] = {
                     "receiver": "on-call",
                     "escalate": [{"after": "15m", "receiver": "team"}],
                 },
-                {"matchers": ['severity="ticket"'], "receiver": "chat"},
+                {
+                    "matchers": ['severity="ticket"'],
+                    "receiver": "chat",
+                    "digest": {"at": "09:00", "location": "Europe/Berlin"},
+                },
             ],
         },
         "receivers": [

@@ -2,7 +2,6 @@
 
 import json
 
-from consumers.notifier.channels.apprise import text_of
 from consumers.notifier.channels.email import build_mail
 from consumers.notifier.channels.msteams import card_body
 from consumers.notifier.channels.opsgenie import create_body
@@ -10,6 +9,7 @@ from consumers.notifier.channels.pagerduty import event_body
 from consumers.notifier.channels.slack import slack_message
 from consumers.notifier.channels.webhook_payload import webhook_body
 from consumers.notifier.notification import Notification
+from consumers.notifier.text import text_of, title_of
 from inferwatch.settings.notify.channels import (
     EmailSettings,
     OpsgenieSettings,
@@ -29,6 +29,6 @@ def bodies(message: Notification) -> dict[str, str]:
         "teams": card_body(message, connector=False).decode(),
         "connector": card_body(message, connector=True).decode(),
         "webhook": webhook_body(message).decode(),
-        "apprise": "\n".join(text_of(message)),
+        "apprise": f"{title_of(message, 200)}\n{text_of(message)}",
         "mail": f"{built['Subject']}\n{built.get_body(('plain',)).get_content()}",
     }

@@ -18,7 +18,8 @@ from consumers.notifier.channels.guard import resolve
 from consumers.notifier.channels.http_post import judge
 from consumers.notifier.channels.interface import Permanent, Retryable, Sent
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import cut, page_of, pages_text
+from consumers.notifier.page import cut
+from consumers.notifier.text import text_of, title_of
 from inferwatch.errors import UsageError
 from inferwatch.settings.notify.channels import AppriseSettings
 
@@ -60,7 +61,8 @@ class AppriseChannel:
 
     async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`."""
-        title, body = text_of(message)
+        title = title_of(message, TITLE_CHARACTERS)
+        body = cut(text_of(message), BODY_CHARACTERS)
         kind = self._types.FAILURE if message.firing else self._types.SUCCESS
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -95,14 +97,6 @@ class AppriseChannel:
 
     async def close(self) -> None:
         """See `Channel`."""
-
-
-def text_of(message: Notification) -> tuple[str, str]:
-    """Title and text of a message; the same at every try."""
-    pages = [page_of(alert) for alert in message.alerts]
-    more = f" (and {len(pages) - 1} more)" if len(pages) > 1 else ""
-    title = cut(message.titled(pages[0].headline), TITLE_CHARACTERS) + more
-    return title, cut(pages_text(pages, message.preface), BODY_CHARACTERS)
 
 
 class _Statuses(logging.Filter):

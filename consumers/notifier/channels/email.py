@@ -13,7 +13,7 @@ from email.utils import format_datetime, getaddresses
 
 from consumers.notifier.channels.interface import Permanent, Retryable, Sent
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import cut, page_of, pages_text
+from consumers.notifier.text import text_of, title_of
 from inferwatch.settings.notify.addresses import refusal
 from inferwatch.settings.notify.channels import EmailSettings
 from inferwatch.settings.types import split_address
@@ -81,10 +81,8 @@ class EmailChannel:
 
 def build_mail(message: Notification, settings: EmailSettings) -> EmailMessage:
     """The mail; its id is the message's, the same at every try."""
-    pages = [page_of(alert) for alert in message.alerts]
-    more = f" (and {len(pages) - 1} more)" if len(pages) > 1 else ""
     mail = EmailMessage()
-    mail["Subject"] = cut(message.titled(pages[0].headline), SUBJECT_CHARACTERS) + more
+    mail["Subject"] = title_of(message, SUBJECT_CHARACTERS)
     mail["From"] = settings.sender
     mail["To"] = ", ".join(address for _, address in getaddresses([settings.to]))
     mail["Date"] = format_datetime(datetime.fromtimestamp(message.at / 1000, UTC))
@@ -92,7 +90,7 @@ def build_mail(message: Notification, settings: EmailSettings) -> EmailMessage:
     for name, value in settings.headers.items():
         del mail[name]
         mail[name] = value
-    text = pages_text(pages, message.preface)
+    text = text_of(message)
     mail.set_content(text)
     mail.add_alternative(
         f'<html><body><pre style="font: 14px monospace">{html.escape(text)}</pre></body></html>',

@@ -16,7 +16,8 @@ import orjson
 from consumers.notifier.channels.http_post import Poster, judge
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import cut, page_of, page_text
+from consumers.notifier.page import cut, page_of
+from consumers.notifier.text import texts_of
 from inferwatch.settings.notify.channels import MsteamsSettings
 
 MESSAGE_BYTES = 20_000
@@ -55,7 +56,7 @@ class MsteamsChannel:
 def card_body(message: Notification, *, connector: bool) -> bytes:
     """The message as a card; alerts that do not fit are counted, not shown."""
     card = _message_card if connector else _adaptive_card
-    texts = [_plain(page_text(page_of(alert))) for alert in message.alerts]
+    texts = [_plain(text) for text in texts_of(message)]
     if message.preface:
         texts[0] = f"{_plain(message.preface)}\n\n{texts[0]}"
     for shown in range(len(texts), 0, -1):

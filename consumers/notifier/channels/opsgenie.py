@@ -18,7 +18,8 @@ from consumers.notifier.channels.each import send_each
 from consumers.notifier.channels.http_post import Poster
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import Page, cut, page_of, pages_text
+from consumers.notifier.page import Page, cut, page_of, page_text
+from consumers.notifier.text import prefaced
 from consumers.notifier.transition import Transition
 from inferwatch.settings.notify.channels import OpsgenieSettings
 
@@ -76,7 +77,7 @@ def create_body(alert: Transition, settings: OpsgenieSettings, message: Notifica
     body: dict[str, Any] = {
         "message": cut(" ".join(message.titled(page.headline).split()), MESSAGE_CHARACTERS),
         "alias": alias(alert.incident),
-        "description": cut(pages_text([page], message.preface), DESCRIPTION_CHARACTERS),
+        "description": cut(prefaced(message, page_text(page)), DESCRIPTION_CHARACTERS),
         "details": _details(alert, page),
         "source": settings.source,
         "priority": settings.priority or _PRIORITIES.get(alert.severity, "P3"),

@@ -18,7 +18,8 @@ from consumers.notifier.channels.http_post import Poster
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.channels.webhook_payload import rfc3339
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import cut, page_of, pages_text
+from consumers.notifier.page import cut, page_of, page_text
+from consumers.notifier.text import prefaced
 from consumers.notifier.transition import Transition
 from inferwatch.settings.notify.channels import PagerdutySettings
 
@@ -78,7 +79,7 @@ def event_body(alert: Transition, settings: PagerdutySettings, message: Notifica
             "component": alert.event.get("model"),
             "class": alert.event.get("kind"),
             "custom_details": {
-                "page": cut(pages_text([page], message.preface), 20_000),
+                "page": cut(prefaced(message, page_text(page)), 20_000),
                 "labels": dict(alert.labels),
                 "alert": dict(alert.event),
             },

@@ -6,6 +6,7 @@ hide a link. Limits: 3,000 characters an attachment, 20 attachments a message.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ import orjson
 from consumers.notifier.channels.http_post import Poster
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import Page, cut, page_of
+from consumers.notifier.page import Page, brief, cut, page_of
 from consumers.notifier.transition import Transition
 from inferwatch.settings.notify.channels import SlackSettings
 
@@ -62,12 +63,27 @@ def slack_message(message: Notification, settings: SlackSettings) -> dict[str, A
         "text": cut(escape(text), ATTACHMENT_CHARACTERS),
         "attachments": [_attachment(a) for a in message.alerts[:ATTACHMENTS]],
     }
-    if len(message.alerts) > ATTACHMENTS:
+    if message.digest_since is not None:
+        body["attachments"] = [*_digest(message.firing), *_digest(message.resolved)][:ATTACHMENTS]
+    elif len(message.alerts) > ATTACHMENTS:
         body["text"] += f" ({len(message.alerts) - ATTACHMENTS} more are not shown)"
     for key in ("channel", "username"):
         if getattr(settings, key) is not None:
             body[key] = getattr(settings, key)
     return body
+
+
+def _digest(alerts: Sequence[Transition]) -> Iterator[dict[str, Any]]:
+    """A line for each alert, as many in one attachment as fit."""
+    lines: list[str] = []
+    for n, alert in enumerate(alerts):
+        lines.append(cut(f"• {escape(brief(alert))}", ATTACHMENT_CHARACTERS // 4))
+        room = ATTACHMENT_CHARACTERS - sum(len(line) + 1 for line in lines)
+        if room < ATTACHMENT_CHARACTERS // 4 or n == len(alerts) - 1:
+            text = "\n".join(lines)
+            colour = _COLOURS["ticket"] if alert.open else "good"
+            yield {"color": colour, "fallback": text, "text": text, "mrkdwn_in": ["text"]}
+            lines = []
 
 
 def _attachment(alert: Transition) -> dict[str, Any]:

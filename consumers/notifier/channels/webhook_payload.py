@@ -48,6 +48,8 @@ def webhook_body(message: Notification, max_alerts: int = 0) -> bytes:
 def _why_here(message: Notification) -> dict[str, Any]:
     if message.instead_of is not None:
         return {"insteadOf": {"receiver": message.instead_of, "text": message.preface}}
+    if message.digest_since is not None:
+        return {"digest": {"since": rfc3339(message.digest_since), "text": message.preface}}
     if message.escalated is None:
         return {}
     step, since = message.escalated

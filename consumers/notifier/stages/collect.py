@@ -9,6 +9,9 @@ from consumers.notifier.lane import Lane
 from consumers.notifier.transition import Transition
 from inferwatch.events.alert import Status
 
+# How many of an inbox are looked at in one go.
+INBOX_AT_ONCE = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -41,7 +44,7 @@ def collect(lane: Lane, inbox: Sequence[Arrival], *, prompt: bool) -> tuple[Lane
             continue
         if not new.open and new.incident not in alerts and not lane.knows(new.incident):
             continue
-        if new.incident not in alerts and _heard_the_end(lane, new):
+        if new.incident not in alerts and heard_the_end(lane, new):
             continue
         alerts[new.incident] = new
         if prompt:
@@ -49,7 +52,8 @@ def collect(lane: Lane, inbox: Sequence[Arrival], *, prompt: bool) -> tuple[Lane
     return lane.with_alerts(alerts), used
 
 
-def _heard_the_end(lane: Lane, new: Transition) -> bool:
+def heard_the_end(lane: Lane, new: Transition) -> bool:
+    """Whether the receiver knows that the incident is over, so that this is no news to it."""
     if lane.told is None:
         return False
     if new.status == Status.FIRING:

@@ -33,11 +33,12 @@ def group_labels(route: Route, labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def destinations(
-    routes: Sequence[Route], notify: NotifySettings, labels: Mapping[str, str]
+    routes: Sequence[Route], notify: NotifySettings, labels: Mapping[str, str], now: int
 ) -> list[Destination]:
     """The lanes of an alert: one for each channel of each receiver that it may reach.
 
-    A step of an escalation looks at each alert when it comes: from then on it waits.
+    A step of an escalation looks at each alert when it comes: from then on it waits. A digest looks
+    at its time only (`now` is ms since the epoch).
     """
     found: list[Destination] = []
     for route in (r for taken in routes for r in (taken, *taken.steps)):
@@ -45,9 +46,8 @@ def destinations(
         for kind, index, settings in notify.receiver(route.receiver).channels():
             timing = route.for_channel(settings.renew)
             address = Address(route.key, route.receiver, kind, index, own)
-            found.append(
-                Destination(
-                    address, timing.group_wait, timing.prompt or route.escalation is not None
-                )
-            )
+            wait = timing.group_wait
+            if timing.digest is not None:
+                wait = timing.digest.next_after(now) - now
+            found.append(Destination(address, wait, timing.prompt or route.escalation is not None))
     return found

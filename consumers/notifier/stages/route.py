@@ -14,6 +14,7 @@ from consumers.notifier.stages.escalate import Escalation
 from inferwatch.settings.notify import NotifySettings
 from inferwatch.settings.notify.matchers import Matcher, all_match
 from inferwatch.settings.notify.route import ALL_LABELS, RouteSettings
+from inferwatch.settings.notify.schedule import Schedule
 
 GROUP_WAIT_MS = 30_000
 GROUP_INTERVAL_MS = 300_000
@@ -34,6 +35,7 @@ class Route:
         mute, active: names of time intervals.
         steps: who hears of what nobody acknowledges, each as a route of its own.
         escalation: which step this is, where it is one.
+        digest: when all of it is told in one message, instead of one after the other.
     """
 
     key: str
@@ -49,6 +51,7 @@ class Route:
     children: tuple[Route, ...]
     steps: tuple[Route, ...] = ()
     escalation: Escalation | None = None
+    digest: Schedule | None = None
 
     @property
     def prompt(self) -> bool:
@@ -59,7 +62,7 @@ class Route:
         """The route's timing for a channel that has to hear of what fires every `renew` ms."""
         if renew is None:
             return self
-        return replace(self, group_wait=0, group_interval=0, repeat_interval=renew)
+        return replace(self, group_wait=0, group_interval=0, repeat_interval=renew, digest=None)
 
     def reached(self, labels: Mapping[str, str]) -> list[Route]:
         """The routes that take an alert with these labels, in the order of the tree."""
@@ -106,6 +109,10 @@ def _build(
         group_interval = _inherit(
             settings.group_interval, parent.group_interval if parent else None, GROUP_INTERVAL_MS
         )
+    if settings.digest is not None:
+        # One group, unless it says otherwise itself; no message leaves by any other time.
+        group_by = frozenset() if settings.group_by is None else group_by
+        group_wait, group_interval = 0, GROUP_INTERVAL_MS
     route = Route(
         key=key,
         receiver=settings.receiver or (parent.receiver if parent else ""),
@@ -120,6 +127,7 @@ def _build(
         conditions=conditions,
         go_on=settings.go_on,
         children=(),
+        digest=settings.digest,
     )
     route = replace(route, steps=_steps(settings, route, parent))
     children: list[Route] = []
@@ -133,6 +141,8 @@ def _build(
 
 
 def _steps(settings: RouteSettings, route: Route, parent: Route | None) -> tuple[Route, ...]:
+    if settings.digest is not None:
+        return ()
     if settings.escalate is not None:
         steps = [(step.receiver, step.after) for step in settings.escalate]
     else:

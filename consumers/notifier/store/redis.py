@@ -29,7 +29,7 @@ from consumers.notifier.lane import (
     lane_from_json,
     lane_to_json,
 )
-from consumers.notifier.stages.collect import Arrival
+from consumers.notifier.stages.collect import INBOX_AT_ONCE, Arrival
 from consumers.notifier.stages.fallback import instead_of
 from consumers.notifier.stages.group import Destination
 from consumers.notifier.stages.silence import Silence
@@ -192,7 +192,7 @@ class RedisStore:
         """See `Store`."""
         async with self._room, self._redis.pipeline(transaction=True) as pipe:
             pipe.get(self._key("lane", claim.lane))
-            pipe.lrange(self._key("inbox", claim.lane), 0, 999)
+            pipe.lrange(self._key("inbox", claim.lane), 0, INBOX_AT_ONCE - 1)
             state, entries = await pipe.execute()
         lane = lane_from_json(state) if state is not None else None
         read = [_arrival(entry) for entry in entries]

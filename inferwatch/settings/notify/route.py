@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from inferwatch.settings.notify.labels import LabelName, MatcherText, Pattern, all_matchers
 from inferwatch.settings.notify.matchers import Matcher
+from inferwatch.settings.notify.schedule import Schedule
 from inferwatch.settings.section import Remark, Section
 from inferwatch.settings.types import Bool, Duration, Text, format_duration
 
@@ -61,6 +62,8 @@ class RouteSettings(Section):
     """Names of the times outside of which this route is quiet."""
     escalate: tuple[EscalationSettings, ...] | None = None
     """Who else is told of what nobody acknowledges, step by step; [] ends the parent's steps."""
+    digest: Schedule | None = None
+    """When all of it is told in one message, instead of one after the other: 24h, or 09:00."""
     routes: tuple[RouteSettings, ...] = ()
     """Routes that are asked first."""
 
@@ -85,6 +88,15 @@ class RouteSettings(Section):
                 )
         return value
 
+    @model_validator(mode="after")
+    def _either_or(self) -> RouteSettings:
+        if self.digest is not None and self.escalate:
+            raise ValueError(
+                "`digest` and `escalate` exclude each other: nobody can acknowledge in time what "
+                "is told later"
+            )
+        return self
+
     @property
     def conditions(self) -> tuple[Matcher, ...]:
         """All conditions of the route, in whatever form they were written."""
@@ -99,7 +111,10 @@ class RouteSettings(Section):
             yield from child.walk((*where, "routes", i))
 
     def surprises(self) -> Iterator[Remark]:
-        """Routes that no alert can reach."""
+        """Routes that no alert can reach, and times that mean nothing."""
+        for key in ("group_wait", "group_interval", "repeat_interval"):
+            if self.digest is not None and getattr(self, key) is not None:
+                yield Remark((key,), "a digest comes at its own time; this key changes nothing")
         for i, child in enumerate(self.routes):
             if not child.conditions and not child.go_on and i + 1 < len(self.routes):
                 yield Remark(

@@ -356,8 +356,8 @@ def test_a_quiet_route_tells_when_its_time_has_come(key):
     assert 120 <= story.said[0].at <= 150
 
 
-def test_a_digest_is_one_message_a_morning_of_what_stands():
-    # The route of docs/receivers.md. The story begins at 16:00 UTC.
+def test_alertmanagers_own_keys_make_a_digest_of_what_stands():
+    # The story begins at 16:00 UTC.
     hour = 3600
     digest = {
         "receiver": "chat",
