@@ -18,10 +18,18 @@ _SILENT_S = 30.0
 _BOOTSTRAP_MS = 10_000
 
 
-def read_to_end(settings: Settings, topic: str) -> Iterator[Any]:
+def read_to_end(
+    settings: Settings, topic: str, *, since: int | None = None, latest: int | None = None
+) -> Iterator[Any]:
     """The records of a topic (its name on the broker), each partition's in order.
 
     A topic that does not exist holds none, and is not made.
+
+    Args:
+        settings: how the broker is reached.
+        topic: its name on the broker.
+        since: only what came from this time on (the broker's, ms since the epoch).
+        latest: of each partition at most so many of the latest records.
 
     Raises:
         ServiceUnreachableError: no broker answered, or it fell silent before the end.
@@ -36,7 +44,7 @@ def read_to_end(settings: Settings, topic: str) -> Iterator[Any]:
             bootstrap_timeout_ms=_BOOTSTRAP_MS,
         )
         try:
-            yield from _records(consumer, topic)
+            yield from _records(consumer, topic, since, latest)
         finally:
             consumer.close()
     except (KafkaError, OSError) as error:
@@ -44,13 +52,20 @@ def read_to_end(settings: Settings, topic: str) -> Iterator[Any]:
         raise ServiceUnreachableError(f"Kafka: {topic} could not be read ({said})") from error
 
 
-def _records(consumer: Any, topic: str) -> Iterator[Any]:
+def _records(consumer: Any, topic: str, since: int | None, latest: int | None) -> Iterator[Any]:
     parts = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or ())]
     if not parts:
         return
     consumer.assign(parts)
     consumer.seek_to_beginning(*parts)
     ends = consumer.end_offsets(parts)
+    if since is not None:
+        found = consumer.offsets_for_times(dict.fromkeys(parts, since))
+        for part in parts:
+            consumer.seek(part, found[part].offset if found.get(part) else ends[part])
+    if latest is not None:
+        for part in parts:
+            consumer.seek(part, max(consumer.position(part), ends[part] - latest))
     heard_at = time.monotonic()
     # Up to a position, not up to a record: compaction may have taken the last ones.
     while any(consumer.position(part) < ends[part] for part in parts):

@@ -12,6 +12,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from consumers.notifier.apart import apart
 from consumers.notifier.channels.build import build_channels, close_channels
 from consumers.notifier.clock import WallClock
 from consumers.notifier.delivery import append_lines, delivery_lines
+from consumers.notifier.heartbeat import beat, filing
 from consumers.notifier.incidents import read_incidents
 from consumers.notifier.intake import Intake, Record
 from consumers.notifier.journal.entry import Entry, remembered, with_incidents
@@ -32,10 +34,12 @@ from consumers.notifier.notification import Notification
 from consumers.notifier.sender import Sender
 from consumers.notifier.stages.route import build_tree
 from consumers.notifier.store.redis import RedisStore
+from consumers.notifier.vitals import read_vitals
 from inferwatch.broker import reach_broker
 from inferwatch.errors import ServiceUnreachableError, StateFormatError, UsageError
 from inferwatch.settings import Settings
 from inferwatch.settings.notify import NotifySettings
+from inferwatch.settings.notify.heartbeat import HeartbeatSettings
 from inferwatch.store import connect_async, reach_redis
 from inferwatch.tasks import end_tasks
 
@@ -63,6 +67,7 @@ class Notifier:
         """
         notify = _whom_to_tell(settings)
         self._settings = settings
+        self._notify = notify
         self._deliveries = deliveries
         self._clock = WallClock()
         self._channels = build_channels(notify, settings)
@@ -94,6 +99,8 @@ class Notifier:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loops = [asyncio.create_task(self._read()), asyncio.create_task(self._send())]
+        if self._notify.heartbeat is not None:
+            loops.append(asyncio.create_task(self._beat(self._notify.heartbeat)))
         journal = asyncio.create_task(self._journal.run())
         stopping = asyncio.create_task(self._stop.wait())
         try:
@@ -212,6 +219,28 @@ class Notifier:
             wait = max(0.02 if self._sender.busy else 0.001, min(wait, IDLE_S))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait)
+
+    async def _beat(self, schedule: HeartbeatSettings) -> None:
+        """Give a sign of life at each of its times; at the start also the last one."""
+        at = schedule.last_before(self._clock.now())
+        while not self._stop.is_set():
+            await self._caught_up.wait()
+            wait = (at - self._clock.now()) / 1000
+            if wait > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), min(wait, LONGEST_BACKOFF_S))
+                continue
+            since = schedule.last_before(at - 1)
+            await self._patiently("Kafka or Redis", partial(self._give_sign, at, since))
+            at = schedule.next_after(self._clock.now())
+
+    async def _give_sign(self, at: int, since: int) -> bool:
+        vitals = await apart(lambda: read_vitals(self._settings, since))
+        firing = len(await self._store.open_alerts())
+        made = filing(beat(at, since, vitals, firing), self._notify)
+        await self._store.file([made], self._clock.now())
+        self._wake.set()
+        return True
 
     async def _patiently(self, what: str, action: Callable[[], Awaitable[T]]) -> T | None:
         """Do it, again and again with longer waits while a service is away; None when stopped."""

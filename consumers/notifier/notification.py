@@ -103,6 +103,15 @@ class Notification:
             return ""
         return f"{self.tag}: nobody has acknowledged this since {clock(self.escalated.since)}"
 
+    @property
+    def counts(self) -> str:
+        """How many of its alerts fire and are over, for a title: `[1 firing, 2 resolved] `."""
+        if self.reason == Reason.HEARTBEAT:
+            return ""
+        firing, over = len(self.firing), len(self.resolved)
+        said = [f"{firing} firing"] * bool(firing) + [f"{over} resolved"] * bool(over)
+        return f"[{', '.join(said)}] "
+
     def titled(self, title: str) -> str:
         """A title with the tag before it."""
         return f"{self.tag}: {title}" if self.tag else title

@@ -9,6 +9,9 @@ from typing import Any
 
 from consumers.notifier.transition import Transition
 
+# What a sign of life is, beside the kinds of alerts.
+KIND_HEARTBEAT = "heartbeat"
+
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
@@ -45,7 +48,7 @@ def page_of(alert: Transition) -> Page:
     event = alert.event
     causes = sorted(_objects(event.get("causes")), key=lambda c: -_number(c.get("confidence")))
     return Page(
-        headline=_clean(f"{alert.severity.upper()} {alert.status}: {alert.summary}").strip(),
+        headline=_clean(_headline(alert)).strip(),
         facts=tuple(_facts(alert)),
         evidence=tuple(_clean(e.get("text", "")) for e in _objects(event.get("evidence"))),
         causes=tuple(_cause(c) for c in causes),
@@ -86,6 +89,12 @@ def brief(alert: Transition) -> str:
     link = alert.event.get("dashboard_url")
     where = f" {_clean(link)}" if link else ""
     return f"{page_of(alert).headline} (since {clock(alert.starts_at)}{until}){where}"
+
+
+def _headline(alert: Transition) -> str:
+    if alert.event.get("kind") == KIND_HEARTBEAT:
+        return alert.summary
+    return f"{alert.severity.upper()} {alert.status}: {alert.summary}"
 
 
 def _facts(alert: Transition) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from consumers.notifier.stages.fallback import instead_of
 from consumers.notifier.stages.hold import Holder
 from consumers.notifier.stages.record import record_sent, record_silent
 from consumers.notifier.stages.retry import LOOK_AGAIN_MS
-from consumers.notifier.stages.route import Route
+from consumers.notifier.stages.route import HEARTBEAT, Route
 from consumers.notifier.transition import Transition
 
 
@@ -82,13 +82,15 @@ def step(
         if more or not is_due(lane.told, route.digest, now):
             at = now if more else route.digest.next_after(now)
             return Step(lane, used, at, at, {})
-    held = _held(lane, route, holders, now)
+    # A sign of life is no alert: whoever silenced all alerts still wants to see it.
+    held = _held(lane, route, () if route.key == HEARTBEAT else holders, now)
     if route.escalation is not None:
         lane, held = wait(lane, held, route.escalation, acknowledged, now)
     shown = [t for i, t in lane.alerts.items() if i not in held]
     reason = None
     if route.digest is not None:
-        reason = Reason.DIGEST if shown else None
+        told = Reason.HEARTBEAT if route.key == HEARTBEAT else Reason.DIGEST
+        reason = told if shown else None
         # It tells what came and went, to a channel that does not hear of each end too.
         send_resolved = True
     elif shown:
@@ -188,6 +190,9 @@ def _message(
     instead = instead_of(lane.address)
     if instead is not None and reason in (Reason.FIRST, Reason.NEW_ALERTS):
         reason = Reason.INSTEAD
+    since = None
+    if route.digest is not None and reason == Reason.DIGEST:
+        since = period_start(lane.told, route.digest, now)
     return Notification(
         id=notification_id(told, repeated),
         reason=reason,
@@ -198,6 +203,6 @@ def _message(
         at=now,
         follows=lane.told.posted if lane.told else None,
         escalated=escalated,
-        digest_since=None if route.digest is None else period_start(lane.told, route.digest, now),
+        digest_since=since,
         instead_of=instead,
     )

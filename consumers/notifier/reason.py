@@ -17,6 +17,7 @@ class Reason(StrEnum):
     ESCALATED = "escalated"
     INSTEAD = "its receiver does not take it"
     DIGEST = "digest"
+    HEARTBEAT = "heartbeat"
     TEST = "test of the receiver"
 
 

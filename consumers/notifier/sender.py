@@ -31,7 +31,7 @@ from consumers.notifier.stages.inhibit import Inhibitor
 from consumers.notifier.stages.intervals import TimeTable
 from consumers.notifier.stages.record import record_refused
 from consumers.notifier.stages.retry import given_up, next_try
-from consumers.notifier.stages.route import STEP, Route
+from consumers.notifier.stages.route import HEARTBEAT, STEP, Route, heartbeat_route
 from consumers.notifier.stages.silence import Silencer
 from consumers.notifier.store.interface import Claim, Store
 from inferwatch.errors import StateFormatError
@@ -96,6 +96,9 @@ class Sender:
         self._notify = notify
         self._root = tree
         self._routes = tree.all()
+        heartbeat = heartbeat_route(notify)
+        if heartbeat is not None:
+            self._routes[heartbeat.key] = heartbeat
         self._channels = channels
         self._clock = clock
         self._log_delivery = log_delivery
@@ -175,9 +178,9 @@ class Sender:
         key = (address.receiver, address.kind, address.index)
         bound = self._channels.get(key)
         own, stands_in, _ = address.route.partition(INSTEAD)
-        gone = own not in self._routes and STEP in own
+        gone = own not in self._routes and (STEP in own or own == HEARTBEAT)
         if bound is None or gone:
-            what = "a step of its escalation" if gone else "its receiver"
+            what = "the step, or the heartbeat," if gone else "its receiver"
             _log.warning(
                 "receiver %s (%s %d): %s is gone from the config: its alerts end here", *key, what
             )

@@ -105,6 +105,7 @@ _VALUES: dict[str, Any] = {
                 },
             ],
         },
+        "heartbeat": {"at": "09:00", "location": "Europe/Berlin", "receiver": "chat"},
         "receivers": [
             {"name": "team", "console_configs": [{"send_resolved": True}]},
             {

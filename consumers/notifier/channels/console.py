@@ -13,7 +13,7 @@ from rich.text import Text
 
 from consumers.notifier.channels.interface import Retryable, Sent
 from consumers.notifier.notification import Notification
-from consumers.notifier.page import Page, page_of
+from consumers.notifier.page import KIND_HEARTBEAT, Page, page_of
 from consumers.notifier.transition import Transition
 from inferwatch.settings.notify.channels import ConsoleSettings
 
@@ -49,10 +49,12 @@ class ConsoleChannel:
 def panel(alert: Transition, subtitle: str) -> Panel:
     """The page of an alert in a frame of its severity's colour."""
     page = page_of(alert)
+    heartbeat = alert.event.get("kind") == KIND_HEARTBEAT
+    kind = KIND_HEARTBEAT if heartbeat else f"{alert.severity} {alert.status}"
     colour = _COLOURS.get(alert.severity, "white") if alert.open else "green"
     return Panel(
         Group(*_parts(page, colour)),
-        title=Text(f"{alert.severity} {alert.status}"),
+        title=Text(kind),
         subtitle=Text(subtitle),
         border_style=colour,
     )

@@ -73,11 +73,9 @@ def _is_connector(url: str) -> bool:
 
 
 def _title(message: Notification) -> str:
-    firing, over = len(message.firing), len(message.resolved)
-    counts = [f"{firing} firing"] * bool(firing) + [f"{over} resolved"] * bool(over)
     title = message.alerts[0].summary if len(message.alerts) == 1 else message.group_key
     said = _plain(cut(" ".join(title.split()), TITLE_CHARACTERS))
-    return _plain(message.titled("")) + f"[{', '.join(counts)}] {said}"
+    return _plain(message.titled("")) + message.counts + said
 
 
 def _plain(text: str) -> str:

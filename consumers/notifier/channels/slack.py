@@ -53,10 +53,8 @@ def escape(text: str) -> str:
 
 def slack_message(message: Notification, settings: SlackSettings) -> dict[str, Any]:
     """The message, an attachment for each alert."""
-    firing, over = len(message.firing), len(message.resolved)
-    counts = [f"{firing} firing"] * bool(firing) + [f"{over} resolved"] * bool(over)
     title = message.alerts[0].summary if len(message.alerts) == 1 else message.group_key
-    text = message.titled(f"[{', '.join(counts)}] {title}")
+    text = message.titled(message.counts + title)
     if message.preface:
         text = f"{text}\n{message.preface}"
     body: dict[str, Any] = {

@@ -21,6 +21,8 @@ GROUP_INTERVAL_MS = 300_000
 REPEAT_INTERVAL_MS = 14_400_000
 # Between the key of a route and the number of one of its steps.
 STEP = "!escalate/"
+# The key of the route of signs of life, which no alert takes.
+HEARTBEAT = "!heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,26 @@ class Route:
 def build_tree(notify: NotifySettings) -> Route:
     """The routing tree of a config."""
     return _build(notify.route, None, "", written_interval=False)
+
+
+def heartbeat_route(notify: NotifySettings) -> Route | None:
+    """The route of signs of life, each of which is told by itself; None without any."""
+    if notify.heartbeat is None:
+        return None
+    return Route(
+        key=HEARTBEAT,
+        receiver=notify.heartbeat.receiver,
+        group_by=frozenset(),
+        group_wait=0,
+        group_interval=GROUP_INTERVAL_MS,
+        repeat_interval=REPEAT_INTERVAL_MS,
+        mute=(),
+        active=(),
+        conditions=(),
+        go_on=False,
+        children=(),
+        digest=notify.heartbeat,
+    )
 
 
 def _build(

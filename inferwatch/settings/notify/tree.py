@@ -10,6 +10,7 @@ from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from inferwatch.settings.notify import patterns
+from inferwatch.settings.notify.heartbeat import HeartbeatSettings
 from inferwatch.settings.notify.inhibit import InhibitRule
 from inferwatch.settings.notify.intervals import NamedIntervals
 from inferwatch.settings.notify.receiver import ReceiverSettings
@@ -18,6 +19,10 @@ from inferwatch.settings.section import Remark, Section, SectionError
 
 _ROOT_LACKS = ("matchers", "match", "match_re", "continue")
 _ROOT_ALWAYS_ON = ("mute_time_intervals", "active_time_intervals")
+
+
+# Where only what goes on is shown, and a sign of life is over from its begin.
+_SHOW_NO_HEARTBEAT = {"pagerduty", "opsgenie", "alertmanager"}
 
 
 class NotifySettings(Section):
@@ -31,6 +36,8 @@ class NotifySettings(Section):
     """Times that routes refer to by name."""
     mute_time_intervals: tuple[NamedIntervals, ...] = ()
     """The older name of `time_intervals`."""
+    heartbeat: HeartbeatSettings | None = None
+    """A sign of life by the clock, so that silence is known to be health."""
     receivers: tuple[ReceiverSettings, ...]
     """Who can be told."""
 
@@ -73,6 +80,8 @@ class NotifySettings(Section):
         """The receivers that a route names, in the order of the config."""
         named = {route.receiver for _, route in self.route.walk()}
         named |= {step.receiver for _, r in self.route.walk() for step in r.escalate or ()}
+        if self.heartbeat is not None:
+            named.add(self.heartbeat.receiver)
         falls = {r.name: r.fallback.receiver for r in self.receivers if r.fallback is not None}
         used = named.union(*(_chain(name, falls) for name in named if name is not None))
         return {r.name: r for r in self.receivers if r.name in used}
@@ -84,6 +93,13 @@ class NotifySettings(Section):
             if receiver.name not in used:
                 yield Remark(("receivers", i, "name"), f"no route sends to {receiver.name!r}")
         yield from self._idle_intervals()
+        if self.heartbeat is not None:
+            kinds = {kind for kind, _, _ in self.receiver(self.heartbeat.receiver).channels()}
+            for kind in sorted(kinds & _SHOW_NO_HEARTBEAT):
+                yield Remark(
+                    ("heartbeat", "receiver"),
+                    f"{kind}_configs show nothing of it: it is no incident; choose a chat or mail",
+                )
         if not patterns.can_check():
             yield Remark(
                 ("route",),
@@ -129,6 +145,10 @@ def _disagreements(notify: dict[str, Any]) -> Iterator[Remark]:
     known = ({n for _, n in receivers}, {n for _, n in intervals})
     yield from _undefined(root, ("route",), *known)
     yield from _wrong_fallbacks(notify, known[0])
+    heartbeat = notify.get("heartbeat")
+    name = heartbeat.get("receiver") if isinstance(heartbeat, dict) else None
+    if isinstance(name, str) and name not in known[0]:
+        yield Remark(("heartbeat", "receiver"), _unknown("receiver", name, known[0]))
 
 
 def _wrong_fallbacks(notify: dict[str, Any], receivers: set[str]) -> Iterator[Remark]:
