@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 
-from consumers.notifier.channels.each import send_each
+from consumers.notifier.channels.each import EachAlert
 from consumers.notifier.channels.http_post import Poster
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.notification import Notification
@@ -40,11 +40,12 @@ class OpsgenieChannel:
         self._settings = settings
         base = settings.api_url.get_secret_value().rstrip("/")
         self._poster = Poster(f"{base}/v2/alerts", settings.timeout)
+        self._each = EachAlert(settings.timeout)
         self._headers = {"authorization": f"GenieKey {settings.api_key.get_secret_value()}"}
 
     async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`; what was taken before a failure does no harm when sent again."""
-        await send_each(message.alerts, partial(self._send_one, message))
+        await self._each.send(message, partial(self._send_one, message))
         return Sent(f"{len(message.firing)} opened, {len(message.resolved)} closed")
 
     async def _send_one(self, message: Notification, alert: Transition) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from consumers.notifier.channels.each import send_each
+from consumers.notifier.channels.each import EachAlert
 from consumers.notifier.channels.http_post import Poster
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.channels.webhook_payload import rfc3339
@@ -36,10 +36,11 @@ class PagerdutyChannel:
         """Keep the address and the key."""
         self._settings = settings
         self._poster = Poster(settings.url.get_secret_value(), settings.timeout)
+        self._each = EachAlert(settings.timeout)
 
     async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`; events that were taken before a failure do no harm when sent again."""
-        await send_each(message.alerts, partial(self._send_one, message))
+        await self._each.send(message, partial(self._send_one, message))
         return Sent(f"{len(message.firing)} triggered, {len(message.resolved)} resolved")
 
     async def _send_one(self, message: Notification, alert: Transition) -> None:
