@@ -126,7 +126,12 @@ _VALUES: dict[str, Any] = {
                 "slack_configs": [
                     {"bot_token": "xoxb-token", "channel": "#models", "send_resolved": True}
                 ],
-                "msteams_configs": [{"webhook_url": "https://example.com/workflows/1"}],
+                "msteams_configs": [
+                    {
+                        "webhook_url": "https://example.com/workflows/1",
+                        "title": "{{ commonLabels.alertname }} of {{ commonLabels.model }}",
+                    }
+                ],
                 "apprise_configs": [{"url": "ntfy://ntfy.example.com/models"}],
             },
         ],

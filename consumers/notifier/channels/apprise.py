@@ -19,7 +19,8 @@ from consumers.notifier.channels.http_post import judge
 from consumers.notifier.channels.interface import Permanent, Retryable, Sent
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import cut
-from consumers.notifier.text import text_of, title_of
+from consumers.notifier.templates import fill
+from consumers.notifier.text import prefaced, text_of, title_of
 from inferwatch.errors import UsageError
 from inferwatch.settings.notify.channels import AppriseSettings
 
@@ -43,6 +44,7 @@ class AppriseChannel:
         except ImportError:
             raise UsageError(f"apprise_configs needs Apprise: {INSTALL}") from None
         logging.getLogger("apprise").addFilter(_STATUSES)
+        self._settings = settings
         self._types = apprise.NotifyType
         self._timeout_s = settings.timeout / 1000
         asset = apprise.AppriseAsset(app_id="inferwatch", plugin_paths=[], secure_logging=True)
@@ -61,8 +63,7 @@ class AppriseChannel:
 
     async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`."""
-        title = title_of(message, TITLE_CHARACTERS)
-        body = cut(text_of(message), BODY_CHARACTERS)
+        title, body = title_and_text(message, self._settings)
         kind = self._types.FAILURE if message.firing else self._types.SUCCESS
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -97,6 +98,17 @@ class AppriseChannel:
 
     async def close(self) -> None:
         """See `Channel`."""
+
+
+def title_and_text(message: Notification, settings: AppriseSettings) -> tuple[str, str]:
+    """What is sent; the same at every try."""
+    title, text = fill(settings.title, message), fill(settings.text, message)
+    return (
+        title_of(message, TITLE_CHARACTERS)
+        if title is None
+        else cut(" ".join(message.titled(title).split()), TITLE_CHARACTERS),
+        cut(text_of(message) if text is None else prefaced(message, text), BODY_CHARACTERS),
+    )
 
 
 class _Statuses(logging.Filter):

@@ -13,7 +13,8 @@ from email.utils import format_datetime, getaddresses
 
 from consumers.notifier.channels.interface import Permanent, Retryable, Sent
 from consumers.notifier.notification import Notification
-from consumers.notifier.text import text_of, title_of
+from consumers.notifier.templates import fill
+from consumers.notifier.text import prefaced, text_of, title_of
 from inferwatch.settings.notify.addresses import refusal
 from inferwatch.settings.notify.channels import EmailSettings
 from inferwatch.settings.types import split_address
@@ -88,14 +89,23 @@ def build_mail(message: Notification, settings: EmailSettings) -> EmailMessage:
     mail["Date"] = format_datetime(datetime.fromtimestamp(message.at / 1000, UTC))
     mail["Message-ID"] = f"<{message.id}@inferwatch>"
     for name, value in settings.headers.items():
+        filled = fill(value, message)
+        if filled is None:
+            continue
+        subject = name.lower() == "subject"
         del mail[name]
-        mail[name] = value
-    text = text_of(message)
+        mail[name] = " ".join((message.titled(filled) if subject else filled).split())
+    own = fill(settings.text, message)
+    text = text_of(message) if own is None else prefaced(message, own)
     mail.set_content(text)
-    mail.add_alternative(
-        f'<html><body><pre style="font: 14px monospace">{html.escape(text)}</pre></body></html>',
-        subtype="html",
-    )
+    shown = fill(settings.html, message, html.escape)
+    if shown is None:
+        shown = f'<pre style="font: 14px monospace">{html.escape(text)}</pre>'
+    elif message.preface:
+        shown = f"<p>{html.escape(message.preface)}</p>{shown}" if shown else ""
+    if shown:
+        whole = shown if "<html" in shown else f"<html><body>{shown}</body></html>"
+        mail.add_alternative(whole, subtype="html")
     return mail
 
 

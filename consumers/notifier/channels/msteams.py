@@ -17,6 +17,7 @@ from consumers.notifier.channels.http_post import Poster, judge
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import cut, page_of
+from consumers.notifier.templates import fill
 from consumers.notifier.text import texts_of
 from inferwatch.settings.notify.channels import MsteamsSettings
 
@@ -34,6 +35,7 @@ class MsteamsChannel:
 
     def __init__(self, settings: MsteamsSettings) -> None:
         """Keep the address, and the kind of card that it takes."""
+        self._settings = settings
         url = settings.webhook_url.get_secret_value()
         self.connector = (
             _is_connector(url) if settings.card == "auto" else settings.card == "message"
@@ -42,7 +44,9 @@ class MsteamsChannel:
 
     async def send(self, message: Notification, now: int) -> Sent:
         """See `Channel`."""
-        answer = await self._poster.ask(card_body(message, connector=self.connector), {})
+        answer = await self._poster.ask(
+            card_body(message, self._settings, connector=self.connector), {}
+        )
         refused = _REFUSED.search(answer.body)
         if refused is not None:
             judge(int(refused[1]))
@@ -53,18 +57,26 @@ class MsteamsChannel:
         await self._poster.close()
 
 
-def card_body(message: Notification, *, connector: bool) -> bytes:
+def card_body(message: Notification, settings: MsteamsSettings, *, connector: bool) -> bytes:
     """The message as a card; alerts that do not fit are counted, not shown."""
     card = _message_card if connector else _adaptive_card
-    texts = [_plain(text) for text in texts_of(message)]
+    title = fill(settings.title, message, _plain)
+    if title is None:
+        title = _title(message)
+    else:
+        title = _plain(message.titled("")) + cut(" ".join(title.split()), TITLE_CHARACTERS)
+    own = fill(settings.text, message, _plain)
+    texts = [_plain(text) for text in texts_of(message)] if own is None else [own]
     if message.preface:
         texts[0] = f"{_plain(message.preface)}\n\n{texts[0]}"
     for shown in range(len(texts), 0, -1):
-        body = orjson.dumps(card(message, texts[:shown]))
+        lines = [*texts[:shown], *_more(len(texts) - shown)]
+        body = orjson.dumps(card(message, title, lines))
         if len(body) < MESSAGE_BYTES:
             return body
     # A single page that is too long: JSON may write a character in six bytes.
-    return orjson.dumps(card(message, [cut(texts[0], MESSAGE_BYTES // 8)]))
+    lines = [cut(texts[0], MESSAGE_BYTES // 8), *_more(len(texts) - 1)]
+    return orjson.dumps(card(message, title, lines))
 
 
 def _is_connector(url: str) -> bool:
@@ -87,8 +99,7 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*\[\]])", r"\\\1", text).replace("<", "&lt;")
 
 
-def _more(message: Notification, texts: list[str]) -> list[str]:
-    hidden = len(message.alerts) - len(texts)
+def _more(hidden: int) -> list[str]:
     return [f"{hidden} more are not shown"] if hidden else []
 
 
@@ -96,10 +107,10 @@ def _state(message: Notification) -> str:
     return "firing" if message.firing else "resolved"
 
 
-def _adaptive_card(message: Notification, texts: list[str]) -> dict[str, Any]:
-    title = {
+def _adaptive_card(message: Notification, title: str, texts: list[str]) -> dict[str, Any]:
+    head = {
         "type": "TextBlock",
-        "text": _title(message),
+        "text": title,
         "weight": "Bolder",
         "size": "Medium",
         "wrap": True,
@@ -107,7 +118,7 @@ def _adaptive_card(message: Notification, texts: list[str]) -> dict[str, Any]:
         "color": _CARD_COLOURS[_state(message)],
     }
     # A card takes two line breaks for one.
-    lines = [text.replace("\n", "\n\n") for text in (*texts, *_more(message, texts))]
+    lines = [text.replace("\n", "\n\n") for text in texts]
     blocks = [
         {"type": "TextBlock", "text": line, "wrap": True, "separator": True} for line in lines
     ]
@@ -122,7 +133,7 @@ def _adaptive_card(message: Notification, texts: list[str]) -> dict[str, Any]:
                     "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
                     "type": "AdaptiveCard",
                     "version": "1.2",
-                    "body": [title, *blocks],
+                    "body": [head, *blocks],
                     "actions": [
                         {"type": "Action.OpenUrl", "title": name, "url": url}
                         for name, url in links
@@ -135,14 +146,12 @@ def _adaptive_card(message: Notification, texts: list[str]) -> dict[str, Any]:
     }
 
 
-def _message_card(message: Notification, texts: list[str]) -> dict[str, Any]:
+def _message_card(message: Notification, title: str, texts: list[str]) -> dict[str, Any]:
     return {
         "@context": "http://schema.org/extensions",
         "@type": "MessageCard",
-        "title": _title(message),
-        "summary": _title(message),
-        "text": "\n\n---\n\n".join(
-            text.replace("\n", "\n\n") for text in (*texts, *_more(message, texts))
-        ),
+        "title": title,
+        "summary": title,
+        "text": "\n\n---\n\n".join(text.replace("\n", "\n\n") for text in texts),
         "themeColor": _THEME_COLOURS[_state(message)],
     }

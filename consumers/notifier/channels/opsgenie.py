@@ -19,6 +19,7 @@ from consumers.notifier.channels.http_post import Poster
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import Page, cut, page_of, page_text
+from consumers.notifier.templates import fill
 from consumers.notifier.text import prefaced
 from consumers.notifier.transition import Transition
 from inferwatch.settings.notify.channels import OpsgenieSettings
@@ -75,10 +76,12 @@ def alias(incident: str) -> str:
 def create_body(alert: Transition, settings: OpsgenieSettings, message: Notification) -> bytes:
     """The request that opens an alert, within all limits."""
     page = page_of(alert)
+    title = fill(settings.message, message, alert=alert) or page.headline
+    text = fill(settings.description, message, alert=alert) or page_text(page)
     body: dict[str, Any] = {
-        "message": cut(" ".join(message.titled(page.headline).split()), MESSAGE_CHARACTERS),
+        "message": cut(" ".join(message.titled(title).split()), MESSAGE_CHARACTERS),
         "alias": alias(alert.incident),
-        "description": cut(prefaced(message, page_text(page)), DESCRIPTION_CHARACTERS),
+        "description": cut(prefaced(message, text), DESCRIPTION_CHARACTERS),
         "details": _details(alert, page),
         "source": settings.source,
         "priority": settings.priority or _PRIORITIES.get(alert.severity, "P3"),

@@ -19,6 +19,7 @@ from consumers.notifier.channels.interface import Sent
 from consumers.notifier.channels.webhook_payload import rfc3339
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import cut, page_of, page_text
+from consumers.notifier.templates import fill
 from consumers.notifier.text import prefaced
 from consumers.notifier.transition import Transition
 from inferwatch.settings.notify.channels import PagerdutySettings
@@ -65,6 +66,7 @@ def dedup_key(incident: str) -> str:
 def event_body(alert: Transition, settings: PagerdutySettings, message: Notification) -> bytes:
     """The event of an alert of a message, within all limits."""
     page = page_of(alert)
+    summary = fill(settings.description, message, alert=alert) or page.headline
     event: dict[str, Any] = {
         "routing_key": settings.routing_key.get_secret_value(),
         "event_action": "trigger" if alert.open else "resolve",
@@ -73,7 +75,7 @@ def event_body(alert: Transition, settings: PagerdutySettings, message: Notifica
         "client_url": settings.client_url,
         "links": [{"href": url, "text": name} for name, url in page.links],
         "payload": {
-            "summary": cut(" ".join(message.titled(page.headline).split()), SUMMARY_CHARACTERS),
+            "summary": cut(" ".join(message.titled(summary).split()), SUMMARY_CHARACTERS),
             "source": _source(alert.event),
             "severity": settings.severity or _SEVERITIES.get(alert.severity, "error"),
             "timestamp": rfc3339(alert.starts_at),

@@ -15,6 +15,7 @@ from consumers.notifier.channels.http_post import Poster
 from consumers.notifier.channels.interface import Sent
 from consumers.notifier.notification import Notification
 from consumers.notifier.page import Page, brief, cut, page_of
+from consumers.notifier.templates import fill
 from consumers.notifier.transition import Transition
 from inferwatch.settings.notify.channels import SlackSettings
 
@@ -54,14 +55,18 @@ def escape(text: str) -> str:
 def slack_message(message: Notification, settings: SlackSettings) -> dict[str, Any]:
     """The message, an attachment for each alert."""
     title = message.alerts[0].summary if len(message.alerts) == 1 else message.group_key
-    text = message.titled(message.counts + title)
+    first = fill(settings.title, message, escape) or escape(message.counts + title)
+    text = escape(message.titled("")) + first
     if message.preface:
-        text = f"{text}\n{message.preface}"
+        text = f"{text}\n{escape(message.preface)}"
     body: dict[str, Any] = {
-        "text": cut(escape(text), ATTACHMENT_CHARACTERS),
+        "text": cut(text, ATTACHMENT_CHARACTERS),
         "attachments": [_attachment(a) for a in message.alerts[:ATTACHMENTS]],
     }
-    if message.digest_since is not None:
+    rest = fill(settings.text, message, escape)
+    if rest is not None:
+        body["attachments"] = [_whole(message, cut(rest, ATTACHMENT_CHARACTERS))]
+    elif message.digest_since is not None:
         body["attachments"] = [*_digest(message.firing), *_digest(message.resolved)][:ATTACHMENTS]
     elif len(message.alerts) > ATTACHMENTS:
         body["text"] += f" ({len(message.alerts) - ATTACHMENTS} more are not shown)"
@@ -69,6 +74,12 @@ def slack_message(message: Notification, settings: SlackSettings) -> dict[str, A
         if getattr(settings, key) is not None:
             body[key] = getattr(settings, key)
     return body
+
+
+def _whole(message: Notification, text: str) -> dict[str, Any]:
+    severity = message.firing[0].severity if message.firing else ""
+    colour = _COLOURS.get(severity, "warning") if message.firing else "good"
+    return {"color": colour, "fallback": text, "text": text, "mrkdwn_in": ["text"]}
 
 
 def _digest(alerts: Sequence[Transition]) -> Iterator[dict[str, Any]]:

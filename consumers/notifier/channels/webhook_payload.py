@@ -21,28 +21,31 @@ _NEVER_ENDED = "0001-01-01T00:00:00Z"
 
 def webhook_body(message: Notification, max_alerts: int = 0) -> bytes:
     """The body of a message: the same bytes at every try."""
+    return orjson.dumps(payload_of(message, max_alerts))
+
+
+def payload_of(message: Notification, max_alerts: int = 0) -> dict[str, Any]:
+    """The body as plain values."""
     alerts = message.alerts[:max_alerts] if max_alerts else message.alerts
     status = "firing" if message.firing else "resolved"
-    return orjson.dumps(
-        {
-            "schema": SCHEMA,
-            "id": message.id,
-            "type": f"alerts.{status}",
-            "timestamp": rfc3339(message.at),
-            "reason": message.reason,
-            **_why_here(message),
-            "version": "4",
-            "groupKey": message.group_key,
-            "truncatedAlerts": len(message.alerts) - len(alerts),
-            "status": status,
-            "receiver": message.receiver,
-            "groupLabels": dict(message.group_labels),
-            "commonLabels": message.common_labels(),
-            "commonAnnotations": _common(message.alerts),
-            "externalURL": "",
-            "alerts": [_alert(a) for a in alerts],
-        }
-    )
+    return {
+        "schema": SCHEMA,
+        "id": message.id,
+        "type": f"alerts.{status}",
+        "timestamp": rfc3339(message.at),
+        "reason": message.reason,
+        **_why_here(message),
+        "version": "4",
+        "groupKey": message.group_key,
+        "truncatedAlerts": len(message.alerts) - len(alerts),
+        "status": status,
+        "receiver": message.receiver,
+        "groupLabels": dict(message.group_labels),
+        "commonLabels": message.common_labels(),
+        "commonAnnotations": _common(message.alerts),
+        "externalURL": "",
+        "alerts": [_alert(a) for a in alerts],
+    }
 
 
 def _why_here(message: Notification) -> dict[str, Any]:

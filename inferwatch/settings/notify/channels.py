@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from inferwatch.settings.notify.addresses import refusal
+from inferwatch.settings.notify.templates import Template
 from inferwatch.settings.section import Remark, Section
 from inferwatch.settings.types import Bool, Duration, Int, Secret, Text, scalar_text, split_address
 
@@ -117,6 +118,17 @@ class ChannelSettings(Section):
     timeout: Timeout = 10_000
     """How long one try may take, at most 60s."""
 
+    def templates(self) -> Iterator[str]:
+        """The templates that are written here.
+
+        >>> list(SlackSettings(api_url="https://a/", title="{{ status }}").templates())
+        ['{{ status }}']
+        """
+        for key in ("title", "text", "html", "message", "description"):
+            value = getattr(self, key, None)
+            if value is not None:
+                yield value
+
 
 class WebhookSettings(ChannelSettings):
     """An HTTP POST of JSON, signed as Standard Webhooks does where there is a secret."""
@@ -162,6 +174,10 @@ class SlackSettings(ChannelSettings):
     """Where a bot writes; an incoming webhook knows it by itself."""
     username: Text | None = None
     """The sender's name."""
+    title: Template | None = None
+    """Template of the message's first line."""
+    text: Template | None = None
+    """Template of all that follows it."""
 
     @model_validator(mode="after")
     def _reachable(self) -> SlackSettings:
@@ -193,6 +209,8 @@ class PagerdutySettings(ChannelSettings):
     """A link to the sender."""
     severity: Text | None = None
     """critical, error, warning or info; page is critical, ticket warning, info info by default."""
+    description: Template | None = None
+    """Template of an event's summary."""
 
     @model_validator(mode="after")
     def _known_severity(self) -> PagerdutySettings:
@@ -226,8 +244,17 @@ class EmailSettings(ChannelSettings):
     """Whether a server without STARTTLS is refused."""
     ca_file: Text | None = None
     """PEM file of the authority that signed the server's certificate; the system's by default."""
-    headers: dict[str, Text] = Field(default={})
-    """More headers, such as Reply-To."""
+    headers: dict[str, Template] = Field(default={})
+    """More headers, such as Reply-To, or another Subject; templates."""
+    text: Template | None = None
+    """Template of the text."""
+    html: Template | None = None
+    """Template of the HTML; empty for none."""
+
+    def templates(self) -> Iterator[str]:
+        """See `ChannelSettings`."""
+        yield from super().templates()
+        yield from self.headers.values()
 
     @model_validator(mode="after")
     def _server_fits(self) -> EmailSettings:
@@ -274,6 +301,10 @@ class OpsgenieSettings(ChannelSettings):
     """Separated by commas; at most 20 of 50 characters each."""
     responders: Annotated[tuple[OpsgenieResponder, ...], Field(max_length=50)] = ()
     """Who is called; by default whom the integration names."""
+    message: Template | None = None
+    """Template of an alert's message."""
+    description: Template | None = None
+    """Template of an alert's description."""
 
     def tag_list(self) -> list[str]:
         """The single tags.
@@ -298,6 +329,10 @@ class MsteamsSettings(ChannelSettings):
     """The address of the workflow or connector."""
     card: Literal["auto", "adaptive", "message"] = "auto"
     """adaptive for workflows, message for connectors (as Alertmanager); auto tells by the host."""
+    title: Template | None = None
+    """Template of the card's title."""
+    text: Template | None = None
+    """Template of the card's text."""
 
 
 def _topic(value: str) -> str:
@@ -320,3 +355,7 @@ class AppriseSettings(ChannelSettings):
 
     url: Annotated[Secret, AfterValidator(_apprise_url)]
     """Apprise's address of the service, such as ntfy://ntfy.example/alerts."""
+    title: Template | None = None
+    """Template of the title."""
+    text: Template | None = None
+    """Template of the text."""

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails
 
-from inferwatch.settings.notify import patterns
+from inferwatch.settings.notify import patterns, templates
 from inferwatch.settings.notify.heartbeat import HeartbeatSettings
 from inferwatch.settings.notify.inhibit import InhibitRule
 from inferwatch.settings.notify.intervals import NamedIntervals
@@ -106,6 +106,16 @@ class NotifySettings(Section):
                 "regular expressions were not checked; that takes "
                 "pip install 'inferwatch[consumers]'",
             )
+        if not templates.can_check() and any(self._templates()):
+            yield Remark(
+                ("receivers",),
+                "templates were not checked; that takes pip install 'inferwatch[consumers]'",
+            )
+
+    def _templates(self) -> Iterator[str]:
+        for receiver in self.receivers:
+            for _, _, channel in receiver.channels():
+                yield from channel.templates()
 
     def _idle_intervals(self) -> Iterator[Remark]:
         named = {
