@@ -286,7 +286,17 @@ def serve(settings: Settings, deliveries: Path | None) -> None:
     build_channels(_whom_to_tell(settings), settings)
     reach_redis(settings)
     reach_broker(settings)
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The faster loop, where it is installed (it has no wheel for Windows)."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _whom_to_tell(settings: Settings) -> NotifySettings:

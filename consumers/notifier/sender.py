@@ -43,9 +43,10 @@ _log = logging.getLogger(__name__)
 # A lane whose notifier died is taken over after this time.
 LEASE_MS = 15_000
 # Messages that are on their way at once, in all and to one channel: a dead receiver, whose messages
-# each wait for their timeout, leaves room for the others.
+# each wait for their timeout, leaves room for the others, and for two that die in the same moment.
 IN_FLIGHT = 256
-IN_FLIGHT_A_CHANNEL = 32
+IN_FLIGHT_A_CHANNEL = 96
+IN_FLIGHT_A_DEAD_CHANNEL = 32
 BUSY_MS = 200
 # A receiver that refuses a message gets it again with the group's next one, but not sooner.
 REFUSED_MS = 300_000
@@ -192,7 +193,8 @@ class Sender:
         route = standing_in(route) if stands_in else route
         work = _Work(claim, route.for_channel(bound.settings.renew), bound, key, inbox)
         now = self._clock.now()
-        if self._in_flight[key] >= IN_FLIGHT_A_CHANNEL:
+        most = IN_FLIGHT_A_DEAD_CHANNEL if key in self._failing else IN_FLIGHT_A_CHANNEL
+        if self._in_flight[key] >= most:
             await self._wait(work, lane, now + BUSY_MS)
         elif lane.pending is None:
             await self._decide(work, lane, inbox, rules, now)

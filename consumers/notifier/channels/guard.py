@@ -77,15 +77,15 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx over guarded connections."""
+    """httpx over a guarded connection, which is kept open for a while."""
 
-    def __init__(self, context: ssl.SSLContext, connections: int) -> None:
-        """Keep up to `connections` open."""
+    def __init__(self, context: ssl.SSLContext) -> None:
+        """Connect at the first request."""
         super().__init__(verify=context)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
-            max_connections=connections,
-            max_keepalive_connections=connections,
+            max_connections=1,
+            max_keepalive_connections=1,
             keepalive_expiry=30.0,
             network_backend=GuardedBackend(),
         )

@@ -190,7 +190,8 @@ class RedisStore:
 
     async def load(self, claim: Claim) -> tuple[Lane | None, Address, list[Arrival]]:
         """See `Store`."""
-        async with self._room, self._redis.pipeline(transaction=True) as pipe:
+        # No transaction: while the claim holds, nothing but the inbox grows.
+        async with self._room, self._redis.pipeline(transaction=False) as pipe:
             pipe.get(self._key("lane", claim.lane))
             pipe.lrange(self._key("inbox", claim.lane), 0, INBOX_AT_ONCE - 1)
             state, entries = await pipe.execute()
