@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from consumers.notifier.channels.webhook_payload import payload_of
@@ -19,14 +20,15 @@ def context_of(message: Notification, alert: Transition | None = None) -> dict[s
 
     Args:
         message: the message.
-        alert: the one that `alert` and `alerts` mean, where each is sent by itself; else all are
-            there, and `alert` is the first.
+        alert: the one that all of it is about, where each is sent by itself; else `alert` is the
+            first of all.
     """
+    if alert is not None:
+        message = replace(message, alerts=(alert,))
     plain = payload_of(message)
     alerts = [
         shown | {"headline": page_of(a).headline, "page": page_text(page_of(a))}
         for a, shown in zip(message.alerts, plain["alerts"], strict=True)
-        if alert is None or a is alert
     ]
     return {
         **{key: plain[key] for key in ("status", "receiver", "groupKey", "groupLabels")},

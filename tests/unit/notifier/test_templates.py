@@ -54,6 +54,12 @@ def test_each_channel_says_what_its_templates_say():
     assert "<b>i1 is slow is firing" in said["html"]
 
 
+def test_where_each_alert_is_sent_by_itself_the_template_is_about_it_alone():
+    over = TWO.alerts[1]
+    assert fill("{{ status }} {{ alerts | length }}", TWO) == "firing 2"
+    assert fill("{{ status }} {{ alerts | length }}", TWO, alert=over) == "resolved 1"
+
+
 def test_an_escalation_says_so_whatever_the_template_says():
     said = bodies(replace(TWO, escalated=Escalated(2, 0)), **written())
     for kind, body in said.items():
