@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from inferwatch.settings.notify.labels import LabelName, MatcherText, Pattern, all_matchers
 from inferwatch.settings.notify.matchers import Matcher
-from inferwatch.settings.notify.schedule import Schedule
+from inferwatch.settings.notify.schedule import ShortSchedule
 from inferwatch.settings.section import Remark, Section
 from inferwatch.settings.types import Bool, Duration, Text, format_duration
 
@@ -62,7 +62,7 @@ class RouteSettings(Section):
     """Names of the times outside of which this route is quiet."""
     escalate: tuple[EscalationSettings, ...] | None = None
     """Who else is told of what nobody acknowledges, step by step; [] ends the parent's steps."""
-    digest: Schedule | None = None
+    digest: ShortSchedule | None = None
     """When all of it is told in one message, instead of one after the other: 24h, or 09:00."""
     routes: tuple[RouteSettings, ...] = ()
     """Routes that are asked first."""

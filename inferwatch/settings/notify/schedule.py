@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 from inferwatch.settings.notify.intervals import TimeOfDay, Zone
 from inferwatch.settings.section import Section
@@ -80,3 +81,16 @@ class Schedule(Section):
         wall = datetime(day.year, day.month, day.day) + timedelta(minutes=minutes)  # noqa: DTZ001
         at = wall.astimezone() if zone is None else wall.replace(tzinfo=zone)
         return int(at.timestamp() * 1000)
+
+
+class _Short:
+    """The JSON Schema of what may also be written in short."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+ShortSchedule = Annotated[Schedule, _Short]

@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime
 
+import jsonschema
 import orjson
 import pytest
 from alert_story import BEGIN, Story
@@ -19,6 +20,7 @@ from inferwatch.settings import load
 from inferwatch.settings.notify.channels import SlackSettings
 from inferwatch.settings.notify.matchers import parse_matchers
 from inferwatch.settings.notify.schedule import Schedule
+from inferwatch.settings.schema import schema
 
 HOUR = 3600
 
@@ -259,6 +261,15 @@ def test_mistakes(digest, words):
     (mistake,) = caught.value.mistakes
     assert words in mistake
     assert "notify.route.routes[0]" in mistake
+
+
+@pytest.mark.parametrize("digest", ["24h", "09:00", {"at": "09:00"}, {"every": "1h"}])
+def test_each_way_to_write_it_is_in_the_schema(digest):
+    route = {"receiver": "ops", "digest": digest}
+    jsonschema.validate({"notify": {"route": route, "receivers": [{"name": "ops"}]}}, schema())
+    with pytest.raises(jsonschema.ValidationError):
+        wrong = {"notify": {"route": {**route, "digest": 7}, "receivers": [{"name": "ops"}]}}
+        jsonschema.validate(wrong, schema())
 
 
 def test_times_of_a_group_mean_nothing_beside_it():
