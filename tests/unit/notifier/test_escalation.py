@@ -212,6 +212,19 @@ def test_every_channel_says_that_it_is_an_escalation_and_since_when(kind):
     assert "Escalation" not in bodies(replace(escalated(), escalated=None))[kind]
 
 
+def test_its_title_begins_with_it_too():
+    said = bodies(escalated())
+    titles = {
+        "slack": json.loads(said["slack"])["text"],
+        "pagerduty": json.loads(said["pagerduty"])["payload"]["summary"],
+        "opsgenie": json.loads(said["opsgenie"])["message"],
+        "connector": json.loads(said["connector"])["title"],
+        "apprise": said["apprise"],
+        "mail": said["mail"],
+    }
+    assert [k for k, title in titles.items() if not title.startswith("Escalation 1: ")] == []
+
+
 CONFIG = """
 notify:
   route:
