@@ -296,7 +296,9 @@ class PartitionOwner:
     async def _write(self, state: PartitionState, changes: Changes) -> None:
         panes_gone, labels_gone = self._work.expired(state)
         for key in panes_gone:
-            state.panes.pop(key, None)
+            # Not `pop`, which would read a pane that rests.
+            if key in state.panes:
+                del state.panes[key]
         for identity in labels_gone:
             state.labels.pop(identity, None)
         generation = new_generation()

@@ -9,6 +9,7 @@ from memory_stores import MemoryKeptStore, MemoryPartitionStore
 
 from inferwatch.events.kinds import Kind
 from inferwatch.settings import load
+from pipeline import work
 from pipeline.commit import PartitionOwner
 from pipeline.decode import Decoder, RawRecord
 from pipeline.fold import Folder
@@ -112,6 +113,7 @@ class World:
     def __init__(self, whole):
         self.store = MemoryPartitionStore()
         self.room = PaneRoom(whole, 0)
+        self.closed = {}
         self.owner = self.open()
         self.reads = 0
         panes = self.store.panes
@@ -139,9 +141,10 @@ class World:
             now_ms=lambda: 0,
             room=self.room,
         )
-        work = EventWork(Folder(SETTINGS, around.references), PaneExpiry(SETTINGS, dict))
+        expiry = PaneExpiry(SETTINGS, lambda: self.closed)
+        counting = EventWork(Folder(SETTINGS, around.references), expiry)
         decoder = Decoder(Kind.PREDICTION, SETTINGS.limits, clock=lambda: 0)
-        return PartitionOwner(SOURCE, decoder, work, around)
+        return PartitionOwner(SOURCE, decoder, counting, around)
 
     async def take(self, offset, event):
         value = json.dumps(event).encode()
@@ -216,3 +219,17 @@ async def test_panes_are_read_in_a_thread_while_the_loop_goes_on():
     keys = list((await world.store.load(SOURCE)).panes)
     panes = await asyncio.to_thread(read, keys)
     assert sum(c.rows for pane in panes.values() for c in pane.counts.values()) == 1
+
+
+async def test_panes_that_no_window_needs_any_more_go_unread(monkeypatch):
+    monkeypatch.setattr(work, "EXPIRE_EVERY", 1)
+    world = World(0)
+    for offset, event in enumerate(events(20)):
+        await world.take(offset, event)
+    held = len(world.owner._panes)
+    world.closed["m"] = 10**13
+    world.reads = 0
+    await world.take(20, {"model": "m", "ts": 10**12, "prediction": "a"})
+    assert held > 20
+    assert list(world.owner._panes) == list((await world.store.load(SOURCE)).panes) == []
+    assert world.reads < 5
