@@ -8,6 +8,7 @@ import json
 import random
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -57,24 +58,36 @@ class FaultFeed:
         self._now = began_ms or (time.time_ns() // 1_000_000 - 600_000)
         self._ids = 0
         self._earlier = []
+        self._unanswered = deque()
         self.sent = Sent()
         self.ends_before = None
 
-    def send(self, batches):
+    @property
+    def now(self):
+        """The event time that the feed has reached, milliseconds."""
+        return self._now
+
+    @property
+    def in_flight(self):
+        """Prediction rows that were sent and that the broker has not taken yet."""
+        return sum(rows for sent, rows in list(self._unanswered) if not sent.is_done)
+
+    def send(self, batches, *, flush=True):
         """Send some batches, each about 0.2 s of event time after the one before."""
         for _ in range(batches):
             self._now += self._random.randrange(100, 300)
             self._batch()
-        self._producer.flush()
+        if flush:
+            self._producer.flush()
 
     @contextmanager
-    def flowing(self, every_s=0.05):
-        """Batches all the while, from a thread of their own."""
+    def flowing(self, every_s=0.05, *, flush=True):
+        """Batches all the while, from a thread of their own; without `flush` none is waited for."""
         stop = threading.Event()
 
         def send():
             while not stop.wait(every_s):
-                self.send(1)
+                self.send(1, flush=flush)
 
         thread = threading.Thread(target=send, daemon=True)
         thread.start()
@@ -133,7 +146,10 @@ class FaultFeed:
     def _predictions(self, partition, number, rows):
         numbered = [("origin", b"o%d" % partition), ("seq", b"%d" % number)]
         batch = write_batch(Kind.PREDICTION, rows)
-        self._send(topics.PREDICTIONS, batch, partition, numbered)
+        sent = self._send(topics.PREDICTIONS, batch, partition, numbered)
+        while self._unanswered and self._unanswered[0][0].is_done:
+            self._unanswered.popleft()
+        self._unanswered.append((sent, len(rows)))
 
     def _labels(self, row):
         rnd = self._random
@@ -157,7 +173,8 @@ class FaultFeed:
     def _send(self, topic, value, partition, headers=(), *, json=False):
         kind = [] if json else [("content-type", ARROW_STREAM.encode())]
         name = topic.full_name(self._prefix)
-        self._producer.send(name, value, partition=partition, headers=[*kind, *headers])
+        headers = [*kind, *headers]
+        return self._producer.send(name, value, partition=partition, headers=headers)
 
     def _prediction(self, model, spread=400):
         rnd = self._random

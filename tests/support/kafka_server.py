@@ -1,6 +1,5 @@
-"""One Apache Kafka broker, KRaft, single node, on free ports: what the broker tests run on."""
+"""Apache Kafka on free ports, KRaft: one node, or one of several (`kafka_cluster.py`)."""
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -33,24 +32,25 @@ class KafkaServer:
         *,
         settings: dict[str, str] | None = None,
         ports: tuple[int, int] | None = None,
+        node: int = distribution.NODE_ID,
+        heap: str = "512m",
     ) -> None:
         """`settings` replace ours, as they are; `ports` are then those of clients, controller."""
         self.dir = dir
         self.bootstrap = ""
+        self.node = node
+        self._heap = heap
         self._settings = settings
         self._ports = ports
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start it, and return when it answers clients."""
-        data = self.dir / "data"
-        if not data.exists():
-            shutil.copytree(distribution.formatted(), data)
         attempts = 1 if self._ports else _ATTEMPTS
         for _ in range(attempts):
             ports = self._ports or free_ports(2)
-            self._spawn(*ports)
-            if self._answers(ports[0]):
+            self.launch(*ports)
+            if self.answers(ports[0]):
                 self._ports = ports
                 self.bootstrap = f"127.0.0.1:{ports[0]}"
                 return self
@@ -90,18 +90,24 @@ class KafkaServer:
         log = self.dir / "kafka.log"
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
-    def _spawn(self, port: int, controller: int) -> None:
+    def launch(self, port: int, controller: int) -> None:
+        """Start the process, and wait for nothing."""
+        data = self.dir / "data"
+        if not data.exists():
+            distribution.copy_formatted(data, self.node)
         settings = self.dir / "server.properties"
-        wanted = self._settings or _settings(self.dir / "data", port, controller)
+        own = {self.node: controller}
+        wanted = self._settings or node_settings(data, self.node, port, own)
         settings.write_text("".join(f"{key}={value}\n" for key, value in wanted.items()))
         with (self.dir / "kafka.log").open("ab") as log:
             self._process = tether.start(
-                [*distribution.java_command(), "kafka.Kafka", str(settings)],
+                [*distribution.java_command(heap=self._heap), "kafka.Kafka", str(settings)],
                 cwd=self.dir,
                 output=log,
             )
 
-    def _answers(self, port: int) -> bool:
+    def answers(self, port: int) -> bool:
+        """Wait until it answers clients; False where it ended, or did not within a minute."""
         from kafka.admin import KafkaAdminClient
         from kafka.errors import KafkaError
 
@@ -118,12 +124,21 @@ class KafkaServer:
         return False
 
 
-def _settings(data: Path, port: int, controller: int) -> dict[str, object]:
+def node_settings(
+    data: Path, node: int, port: int, controllers: dict[int, int]
+) -> dict[str, object]:
+    """The properties of a node; `controllers` are the ports of all nodes' controllers.
+
+    With three nodes and more what Kafka keeps for itself has three copies, of which two must be
+    there; topics that say nothing else, too.
+    """
+    copies = min(3, len(controllers))
+    voters = ",".join(f"{n}@127.0.0.1:{at}" for n, at in controllers.items())
     return {
         "process.roles": "broker,controller",
-        "node.id": distribution.NODE_ID,
-        "controller.quorum.voters": f"{distribution.NODE_ID}@127.0.0.1:{controller}",
-        "listeners": f"BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "node.id": node,
+        "controller.quorum.voters": voters,
+        "listeners": f"BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controllers[node]}",
         "advertised.listeners": f"BROKER://127.0.0.1:{port}",
         "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "BROKER",
@@ -132,14 +147,15 @@ def _settings(data: Path, port: int, controller: int) -> dict[str, object]:
         # As a user's cluster should be: a misspelt topic is an error, not a new topic.
         "auto.create.topics.enable": "false",
         "num.partitions": 4,
-        # One node: whatever Kafka keeps for itself has one copy. Few partitions start faster.
-        "offsets.topic.replication.factor": 1,
+        "min.insync.replicas": max(1, copies - 1),
+        # Few partitions start faster.
+        "offsets.topic.replication.factor": copies,
         "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": max(1, copies - 1),
         "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": max(1, copies - 1),
         "share.coordinator.state.topic.num.partitions": 4,
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 1000,
