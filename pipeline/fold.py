@@ -38,7 +38,7 @@ from pipeline.stats import LatencyCounter, ResourceCounter
 from pipeline.windows.numbered import Numbered
 from pipeline.windows.pane import Counts, Pane, PaneKey
 from pipeline.windows.segments import segment_groups
-from pipeline.windows.sequence import OriginSequence
+from pipeline.windows.sequence import WAITING, OriginSequence
 from pipeline.windows.watermark import NEVER
 
 
@@ -278,10 +278,10 @@ class Folder:
         return admitted
 
     def _pane_shown(self, chunks: Sequence[Chunk], numbered: Numbered, at: int) -> str:
-        """The pane of a row that shows a hole; empty where only rejected rows do."""
+        """The pane of the first good row that shows a hole; WAITING where none does yet."""
         part, row = numbered.good_row_from(at)
         if row < 0:
-            return ""
+            return WAITING
         rows = chunks[part].rows
         assert isinstance(rows, EventRows)
         plan = self._plans.of(rows.models[rows.model[row]])
@@ -293,7 +293,7 @@ class Folder:
     ) -> None:
         state.totals.lost += sum(change.values())
         for key, lost in change.items():
-            if key and lost:
+            if lost and key not in ("", WAITING):
                 home = self._home(state, PaneKey.parse(key), NEVER, outcome)
                 assert home is not None
                 self._counts(state, home, NEVER, outcome).lost += lost

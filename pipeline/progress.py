@@ -57,7 +57,7 @@ class SourceProgress:
         offset: the last offset counted; None where nothing is stored.
         high_ts: highest event time counted.
         models: the models that it carries.
-        totals: rows, duplicates, too_late, rejected by reason.
+        totals: rows, duplicates, too_late, rejected by reason, lost.
     """
 
     source: SourcePartition
@@ -154,7 +154,7 @@ async def read_progress(
     wanted = list(sources)
     found: dict[SourcePartition, SourceProgress] = {}
     for source, (offset, head, live) in zip(wanted, await store.progress(wanted), strict=True):
-        high_ts, models, totals = NEVER, frozenset[str](), [0, 0, 0, {}]
+        high_ts, models, totals = NEVER, frozenset[str](), [0, 0, 0, {}, 0]
         if head is not None:
             _, high_ts, names, _, totals = unpack(head, f"the state of {source}")
             models = frozenset(names)

@@ -30,7 +30,12 @@ LAST_WINDOWS = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionStatus:
-    """One input partition: `lag` in records, None where no worker owns it."""
+    """One input partition since its beginning.
+
+    Attributes:
+        lag: in records; None where no worker owns it.
+        lost: prediction rows that their senders numbered and that did not come so far.
+    """
 
     topic: str
     partition: int
@@ -41,6 +46,7 @@ class PartitionStatus:
     duplicates: int
     too_late: int
     rejected: dict[str, int]
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +129,7 @@ def _rebuild(progress: Progress, epoch: bytes, reader: LogReader) -> Rebuild | N
 
 def _partition(progress: Progress, source: SourcePartition) -> PartitionStatus:
     one = progress.sources[source]
-    rows, duplicates, too_late, rejected, *_ = one.totals
+    rows, duplicates, too_late, rejected, lost = one.totals
     return PartitionStatus(
         topic=source.topic,
         partition=source.number,
@@ -134,6 +140,7 @@ def _partition(progress: Progress, source: SourcePartition) -> PartitionStatus:
         duplicates=duplicates,
         too_late=too_late,
         rejected=rejected,
+        lost=lost,
     )
 
 

@@ -3,7 +3,8 @@
 Every sender numbers its rows per topic and partition from 0. Per origin the numbers seen are kept
 as a short list of rising, disjoint ranges: a batch may come late, so the highest number alone is
 not enough. Each gap between two ranges is a hole, and is charged to the pane of the row that
-showed it; when the missing rows still come, the charge is taken back from that same pane.
+showed it; when the missing rows still come, the charge is taken back from that same pane. A hole
+that a rejected row shows waits for the sender's next good row, however the log was cut.
 
 Cost: a sender without holes is one range (about 60 bytes stored).
 """
@@ -22,6 +23,10 @@ MAX_RANGES = 64
 """Past this many ranges the oldest hole is given up: its rows stay lost."""
 
 
+WAITING = "?"
+"""Stands for the pane of a hole that only rejected rows have shown so far."""
+
+
 @dataclass(slots=True)
 class _Range:
     """Numbers `first` <= n < `after` were seen; `hole_pane` was charged for the gap before it."""
@@ -37,7 +42,8 @@ class Admission:
 
     Attributes:
         fresh: shape (n,): the rows that were not seen before.
-        lost: pane key -> change of its `lost` counter; negative where a hole was filled.
+        lost: pane key, or WAITING -> change of its `lost` counter; negative where a hole was
+            filled.
     """
 
     fresh: Mask
@@ -66,7 +72,8 @@ class OriginSequence:
 
         Args:
             numbers: shape (n,); n >= 1.
-            pane_of: the pane key of a row of the batch: the row that shows a hole is charged.
+            pane_of: the pane key of the first good row from a row of the batch on, which is charged
+                for the hole that this row shows; WAITING where none follows in this batch.
             from_start: whether the partition was read from its beginning, so that numbers before
                 the first record of the origin are missing too.
 
@@ -80,6 +87,8 @@ class OriginSequence:
         if not self._ranges and not from_start:
             self._ranges.append(_Range(int(numbers[0]), int(numbers[0]), ""))
         admission = Admission(np.ones(len(numbers), np.bool_))
+        if any(one.hole_pane == WAITING for one in self._ranges):
+            self._charge_waiting(pane_of(0), admission)
         # Whole runs of consecutive numbers are admitted at once: the usual batch is one run.
         breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
         for run in np.split(np.arange(len(numbers)), breaks):
@@ -119,6 +128,18 @@ class OriginSequence:
                 return
             if not self._fill(number, admission):
                 admission.fresh[offset] = False
+
+    def _charge_waiting(self, pane: str, admission: Admission) -> None:
+        """Charge the holes that waited for a good row to its pane."""
+        before = 0
+        for one in self._ranges:
+            if one.hole_pane == WAITING:
+                # Before a sparse sender's first number there is no hole.
+                hole = 0 if self.sparse else one.first - before
+                admission.charge(WAITING, -hole)
+                admission.charge(pane, hole)
+                one.hole_pane = pane
+            before = one.after
 
     def _fill(self, number: int, admission: Admission) -> bool:
         """Put one late number into its hole; False where it was seen already."""

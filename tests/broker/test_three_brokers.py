@@ -108,8 +108,9 @@ def check(rig, cluster, seed, nodes):
         truth = rig.settled(feed, live, 60)
         assert not live.went_down and not live.shrank
     assert worker.poll() is None, rig.tail()
-    counts = check_counters(rig.settings, truth)
+    counts = check_counters(rig)
     assert truth.total("rows") == counts.good - 6, "six rows close the windows"
+    assert (truth.total("duplicates"), truth.total("lost")) == (counts.duplicates, counts.lost)
     assert labelled(truth) == truth.total("rows")
     print(
         f"{len(nodes)} brokers killed; {truth.total('rows')} rows, in flight when one died: "

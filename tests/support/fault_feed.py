@@ -8,9 +8,9 @@ import json
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kafka import KafkaProducer
 
@@ -43,12 +43,19 @@ class Sent:
     lost: int = 0
     malformed: int = 0
     labels: int = 0
+    wrong: Counter[int] = field(default_factory=Counter)
+    """Rows of senders whose clock was wrong, by the milliseconds."""
 
 
 class FaultFeed:
-    """Sends reproducible input to a real Kafka."""
+    """Sends reproducible input to a real Kafka.
 
-    def __init__(self, settings, seed, *, began_ms=None):
+    Attributes:
+        wrong_by: the milliseconds by which the clock of a partition's sender is wrong.
+    """
+
+    def __init__(self, settings, seed, *, began_ms=None, clock=None):
+        """With a `clock` (milliseconds) event time is what it says, not ten minutes ago."""
         self._random = random.Random(seed)
         self._prefix = settings.topics.prefix
         self._producer = KafkaProducer(
@@ -59,6 +66,8 @@ class FaultFeed:
         self._ids = 0
         self._earlier = []
         self._unanswered = deque()
+        self._clock = clock
+        self.wrong_by = {}
         self.sent = Sent()
         self.ends_before = None
 
@@ -76,6 +85,8 @@ class FaultFeed:
         """Send some batches, each about 0.2 s of event time after the one before."""
         for _ in range(batches):
             self._now += self._random.randrange(100, 300)
+            if self._clock is not None:
+                self._now = self._clock()
             self._batch()
         if flush:
             self._producer.flush()
@@ -109,13 +120,18 @@ class FaultFeed:
                 late = Latency(model=model, ts=row.ts, latency_ms=1.0)
                 self._send(topics.LATENCIES, write_batch(Kind.LATENCY, [late]), partition)
                 self.sent.rows += 1
+        self.end()
+
+    def end(self):
+        """Nothing more; without closing rows windows become final as the partitions fall idle."""
         self._producer.flush()
         self._producer.close()
 
     def _batch(self):
         rnd, model = self._random, self._random.choice("mmn")
         partition = rnd.randrange(PARTITIONS)
-        rows = [self._prediction(model) for _ in range(rnd.randint(1, 30))]
+        shift = self.wrong_by.get(partition, 0)
+        rows = [self._prediction(model, shift=shift) for _ in range(rnd.randint(1, 30))]
         first = self._numbers[partition]
         self._numbers[partition] += len(rows)
         if rnd.random() < 0.04:
@@ -130,6 +146,8 @@ class FaultFeed:
         for number, part in batches:
             self._predictions(partition, number, part)
         self.sent.rows += len(rows)
+        if shift:
+            self.sent.wrong[shift] += len(rows)
         for _ in range(rnd.choice((0, 0, 0, 1, 1, 2))):
             self._predictions(*rnd.choice(self._earlier))
         latencies = [
@@ -176,13 +194,13 @@ class FaultFeed:
         headers = [*kind, *headers]
         return self._producer.send(name, value, partition=partition, headers=headers)
 
-    def _prediction(self, model, spread=400):
+    def _prediction(self, model, spread=400, shift=0):
         rnd = self._random
         self._ids += 1
         return Prediction(
             id=f"i{self._ids}",
             model=model,
-            ts=self._now - (rnd.randrange(spread) if spread else 0),
+            ts=self._now + shift - (rnd.randrange(spread) if spread else 0),
             prediction=rnd.choice(["yes", "no"]) if model == "m" else rnd.gauss(10, 3),
             scores={"yes": rnd.random()} if model == "m" else {},
             features={"x": rnd.gauss(0, 1), "c": rnd.choice("uvw")},

@@ -11,6 +11,7 @@ from kafka_server import KafkaServer, free_ports, node_settings
 
 NODES = (1, 2, 3)
 HEAP = "256m"
+_PREFERRED = 0  # Kafka's number for this kind of election
 
 
 class KafkaCluster:
@@ -63,7 +64,7 @@ class KafkaCluster:
         """Make the first of each partition's nodes its leader again: a restart leaves it none."""
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap.split(","))
         try:
-            admin.elect_leaders("PREFERRED", raise_errors=False)
+            admin.elect_leaders(_PREFERRED, raise_errors=False)
         finally:
             admin.close()
 

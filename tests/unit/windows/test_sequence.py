@@ -1,10 +1,13 @@
 """Origin sequences against a set of numbers: the plain definition of seen, lost and duplicate."""
 
+from collections import Counter
+from itertools import accumulate, pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.windows.sequence import MAX_RANGES, OriginSequence
+from pipeline.windows.sequence import MAX_RANGES, WAITING, OriginSequence
 
 
 def admit(seen: OriginSequence, numbers: list[int], *, from_start: bool = True):
@@ -58,6 +61,42 @@ def test_given_up_holes_stay_closed():
     seen.give_up_holes()
     assert not admit(seen, [3]).fresh.any()
     assert admit(seen, [6]).lost == {}
+
+
+def test_a_hole_that_a_rejected_row_shows_waits_for_the_next_good_one():
+    seen = OriginSequence()
+    admit(seen, [0])
+    assert seen.admit(np.array([4]), lambda _: WAITING, from_start=True).lost == {WAITING: 3}
+    seen = OriginSequence.restore(seen.snapshot())
+    assert admit(seen, [2]).lost == {WAITING: -3, "p2": 2}
+    assert admit(seen, [3]).lost == {"p2": -1}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=40),
+    st.lists(st.integers(1, 10), max_size=10),
+)
+def test_what_is_charged_to_which_pane_does_not_depend_on_how_the_rows_were_cut(rows, sizes):
+    """The good rows' panes hold the same holes, whatever came in one batch with what."""
+
+    def charged(batches):
+        seen, lost = OriginSequence(), Counter()
+        for batch in batches:
+            change = seen.admit(
+                np.array([number for _, (number, _) in batch]),
+                lambda row, batch=batch: next(
+                    (f"row {at}" for at, (_, is_good) in batch[row:] if is_good), WAITING
+                ),
+                from_start=True,
+            )
+            lost.update(change.lost)
+            seen = OriginSequence.restore(seen.snapshot())
+        return {pane: number for pane, number in lost.items() if number}
+
+    whole = list(enumerate(rows))
+    cuts = [0, *accumulate(sizes), len(rows)]
+    assert charged([whole]) == charged([whole[a:b] for a, b in pairwise(cuts) if whole[a:b]])
 
 
 batches = st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=12), min_size=1, max_size=8)
