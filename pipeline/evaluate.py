@@ -9,7 +9,7 @@ slow trickle of labels costs little.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from inferwatch.settings.types import split_address
 from pipeline.assemble import assemble
+from pipeline.catch_up import ends_of, known_to_be_over
 from pipeline.judging import ModelJudge, parse_window, turn, window_text
 from pipeline.models import ModelPlan
 from pipeline.pooled import HeldPanes, Pooled
@@ -63,7 +64,11 @@ class Outlets:
 
 
 class ModelEvaluator:
-    """Evaluates one model."""
+    """Evaluates one model.
+
+    Attributes:
+        has_more: whether more windows were due than the last round took.
+    """
 
     def __init__(
         self,
@@ -112,6 +117,8 @@ class ModelEvaluator:
         self._closed = closed
         self._slowest = NEVER
         self._outbox: list[bytes] = []
+        self._waited = False
+        self.has_more = False
         self._pooled = Pooled(plan, settings, references, partitions)
         self._pooled.saw(published)
 
@@ -121,7 +128,7 @@ class ModelEvaluator:
         return self._watermark
 
     async def open(self) -> None:
-        """Claim the model, load what was judged, and send what a crash left in the outbox."""
+        """Claim the model, load what was judged and what a crash left in the outbox."""
         self._generation = new_generation()
         state, pending, outbox = await self._evaluations.claim(self._plan.name, self._generation)
         self._pending = {parse_window(text) for text in pending}
@@ -131,7 +138,6 @@ class ModelEvaluator:
             self._restore(unpack(state, f"the evaluation of {self._plan.name}"))
         for warning in self._judge.warnings:
             log.warning("%s: %s", self._plan.name, warning)
-        await self._send_outbox()
 
     @property
     def generation(self) -> str:
@@ -168,17 +174,26 @@ class ModelEvaluator:
             raise EvaluationLostError(f"another worker evaluates {name} now")
         self._pending |= new
 
-    async def round(self, progress: Progress) -> int:
+    async def round(self, progress: Progress, *, behind: bool = False) -> int:
         """Work out what is ready; the number of windows that were looked at.
+
+        Args:
+            progress: how far the partitions are.
+            behind: a backlog is caught up: alerts wait, for it may show that they are over.
 
         Raises:
             EvaluationLostError: another worker evaluates this model now, or a partition holds less
                 than `progress` says: it is being rebuilt.
         """
         try:
-            return await self._round(progress)
+            found = await self._round(progress)
         except WentBackError as error:
             raise EvaluationLostError(str(error)) from error
+        waited, self._waited = self._waited, behind
+        if self._outbox and not behind:
+            await self._check_claim()
+            await self._send_outbox(ends_of(self._outbox) if waited else {})
+        return found
 
     async def _round(self, progress: Progress) -> int:
         settings = self._settings
@@ -209,13 +224,17 @@ class ModelEvaluator:
         alerts += await self._judge_quality(label_time, progress)
         if ready or alerts:
             await self._write(ready, alerts)
-            await self._send_outbox()
         return len(ready)
+
+    async def _check_claim(self) -> None:
+        if not await self._evaluations.holds(self._plan.name, self._generation):
+            raise EvaluationLostError(f"another worker evaluates {self._plan.name} now")
 
     def _due(self, progress: Progress) -> list[WindowKey]:
         """The windows to work out now, in the order of judging."""
-        due = (key for key in self._pending if self._is_ready(key, progress.now_ms))
-        return sorted(due, key=turn)[:MAX_WINDOWS_A_ROUND]
+        due = sorted((k for k in self._pending if self._is_ready(k, progress.now_ms)), key=turn)
+        self.has_more = len(due) > MAX_WINDOWS_A_ROUND
+        return due[:MAX_WINDOWS_A_ROUND]
 
     def _is_ready(self, key: WindowKey, now_ms: int) -> bool:
         if key.span.end > self._watermark:
@@ -235,9 +254,8 @@ class ModelEvaluator:
             EvaluationLostError: another worker evaluates this model now.
             WentBackError: a partition holds less than `progress` says: it is being rebuilt.
         """
-        if not await self._evaluations.holds(self._plan.name, self._generation):
-            # Whoever evaluates it now takes the marks that tell which runs of panes are stale.
-            raise EvaluationLostError(f"another worker evaluates {self._plan.name} now")
+        # Whoever evaluates it now takes the marks that tell which runs of panes are stale.
+        await self._check_claim()
         crowded = self._pooled.is_crowded
         if crowded:
             found = await self._pooled.panes(keys, held)
@@ -309,9 +327,10 @@ class ModelEvaluator:
             return None
         return f"http://{listen}/#/incident/{alert.incident}"
 
-    async def _send_outbox(self) -> None:
+    async def _send_outbox(self, ends: Mapping[str, int]) -> None:
+        """Publish what waits; `ends` are those of incidents that are known to be over."""
         while self._outbox:
-            await self._outlets.alert(self._outbox[0])
+            await self._outlets.alert(known_to_be_over(self._outbox[0], ends))
             await self._evaluations.sent(self._plan.name, self._outbox[0])
             del self._outbox[0]
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from pipeline.catch_up import CatchUp
 from pipeline.epoch import EpochGate, LogSpan
 from pipeline.evaluate import EvaluationLostError, ModelEvaluator
 from pipeline.progress import Progress, read_progress
@@ -63,6 +64,7 @@ class Evaluators:
         self._span = span
         self._now_ms = now_ms
         self._learn = learn
+        self._catch_up = CatchUp()
         self._mine: Callable[[str], bool] = lambda _: False
         self._evaluators: dict[str, ModelEvaluator] = {}
         self._wake = asyncio.Event()
@@ -92,6 +94,7 @@ class Evaluators:
             except TRANSIENT as error:
                 log.warning("evaluation: %s; again in %.1f s", error, pause)
                 self._evaluators.clear()
+                self._catch_up.begin()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_MOST_S)
 
@@ -112,6 +115,8 @@ class Evaluators:
             del self._evaluators[model]
         if await self._epoch.changed(self.progress, self._span):
             self._evaluators.clear()
+            self._catch_up.begin()
+        self._catch_up.look(self.progress)
         if not self.progress.models or not mine or not await self._epoch.open_to(self.progress):
             return
         await self._open(sorted(mine - self._evaluators.keys()))
@@ -119,7 +124,9 @@ class Evaluators:
         await self._take_marks()
         closed = {}
         for model, evaluator in self._evaluators.items():
-            await evaluator.round(self.progress)
+            await evaluator.round(self.progress, behind=self._catch_up.behind(model))
+            if not evaluator.has_more:
+                self._catch_up.worked_out(model)
             closed[model] = evaluator.closed_until()
         await self._evaluations.say_closed(closed)
         await self._learn({model: one.watermark for model, one in self._evaluators.items()})

@@ -11,6 +11,7 @@ from consumers.notifier.stages.route import Route
 from consumers.notifier.store.interface import Filing, Store
 from consumers.notifier.transition import transition_from_json
 from inferwatch.errors import RejectedEventError
+from inferwatch.events.alert import Status
 from inferwatch.settings.notify import NotifySettings
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,9 @@ class Intake:
                 record.offset,
                 error,
             )
+            return []
+        if transition.status == Status.FIRING and transition.ends_at is not None:
+            # Over before a worker that caught up a backlog could tell: recorded, nobody is paged.
             return []
         routes = self._tree.reached(transition.labels)
         return [

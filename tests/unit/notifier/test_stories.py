@@ -149,6 +149,13 @@ def test_an_incident_that_was_over_before_it_was_read_pages_nobody():
     story.tell(60).want((0, "ops", ["b firing"]))
 
 
+def test_an_incident_that_was_over_before_its_worker_could_tell_pages_nobody():
+    story = Story(tree(PROMPT))
+    story.at(0).push("a", ends_at=1).push("b")
+    story.at(5).push("a", "resolved")
+    story.tell(60).want((0, "ops", ["b firing"]))
+
+
 def test_an_incident_that_was_over_while_the_notifier_was_away_for_a_moment_is_told():
     story = Story(tree(PROMPT))
     story.at(0).push("a", recorded=-20).push("a", "resolved", recorded=-10)
