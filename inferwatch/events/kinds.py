@@ -8,6 +8,8 @@ CONTENT_TYPE = "content-type"
 ORIGIN = "origin"
 SEQ = "seq"
 SPARSE = "sparse"
+REDRIVEN_ORIGIN = "redriven-origin"
+REDRIVEN_SEQ = "redriven-seq"
 
 JSON = "application/json"
 CLOUDEVENTS_JSON = "application/cloudevents+json"

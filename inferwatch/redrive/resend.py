@@ -2,14 +2,15 @@
 
 The sender's own numbers are not sent again: a rejected JSON event or row has used its number up,
 and of a sender that fell silent every number below its highest passes for seen. So what is sent
-again is numbered anew.
+again is numbered anew. A whole columnar batch that was rejected has used no number up: its sender
+and first number go along in headers of their own, so that the hole which it left is filled.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,7 +18,15 @@ from inferwatch.deadletter_log import letter_id
 from inferwatch.errors import RejectedEventError
 from inferwatch.events.deadletter import DeadLetter
 from inferwatch.events.encoding import Encoding, encoding_of
-from inferwatch.events.kinds import CONTENT_TYPE, JSON, ORIGIN, SEQ, SPARSE
+from inferwatch.events.kinds import (
+    CONTENT_TYPE,
+    JSON,
+    ORIGIN,
+    REDRIVEN_ORIGIN,
+    REDRIVEN_SEQ,
+    SEQ,
+    SPARSE,
+)
 
 MARKER = "redriven"
 """The header that names the dead letter: `TOPIC/PARTITION/OFFSET[/ROW]`."""
@@ -25,6 +34,7 @@ MARKER = "redriven"
 Header = tuple[str, bytes | None]
 
 _NUMBERING = (ORIGIN, SEQ, SPARSE, MARKER)
+_FILLED = {ORIGIN: REDRIVEN_ORIGIN, SEQ: REDRIVEN_SEQ}
 
 
 class NotWhole(StrEnum):
@@ -99,6 +109,9 @@ def _whole(letter: DeadLetter, value: bytes) -> Resend | NotWhole:
         # What is kept of a row is the JSON event that it stands for.
         headers = [(n, v) for n, v in headers if n.lower() != CONTENT_TYPE]
         headers.append((CONTENT_TYPE, JSON.encode()))
+    is_batch = letter.row is None and _is_batch(headers, value)
+    if is_batch:
+        headers += _filling(letter.headers)
     headers.append((MARKER, letter_id(letter).encode()))
     return Resend(
         letter_id(letter),
@@ -107,8 +120,23 @@ def _whole(letter: DeadLetter, value: bytes) -> Resend | NotWhole:
         None if letter.key is None else base64.b64decode(letter.key),
         value,
         tuple(headers),
-        _is_batch(headers, value),
+        is_batch,
     )
+
+
+def _filling(headers: Sequence[tuple[str, str | None]]) -> list[Header]:
+    """Whose numbers a batch takes up; where it was sent again before, it says so already.
+
+    What is missing between the numbers of a sparse sender is no hole.
+    """
+    names = {name.lower() for name, _ in headers}
+    if SPARSE in names or not names.isdisjoint(_FILLED.values()):
+        return []
+    return [
+        (_FILLED[name.lower()], None if text is None else base64.b64decode(text))
+        for name, text in headers
+        if name.lower() in _FILLED
+    ]
 
 
 def _is_batch(headers: list[Header], value: bytes) -> bool:

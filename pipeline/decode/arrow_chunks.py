@@ -18,6 +18,7 @@ from pipeline.decode.arrow_fields import Fields, fields_of
 from pipeline.decode.batch_rows import Place, chunks_of
 from pipeline.decode.decoded import Chunk
 from pipeline.decode.faults import Faults
+from pipeline.decode.filled import Filled
 from pipeline.decode.kind_readers import KindReader
 from pipeline.decode.record import RawRecord, Sender
 
@@ -54,6 +55,7 @@ class ArrowChunks:
         self._future = future
         self._groups: dict[tuple[int, str | None, bool, bytes], _Group] = {}
         self._full: list[_Group] = []
+        self._filled: list[Filled] = []
 
     def add(self, record: RawRecord, sender: Sender, value: bytes) -> None:
         """Read a batch and keep it.
@@ -62,7 +64,11 @@ class ArrowChunks:
             RejectedEventError: the record is no batch.
         """
         batch = read_batch(value, event_bytes=self._event_bytes)
-        origin = sender.origin or batch.metadata.get(ORIGIN) or None
+        own = batch.metadata.get(ORIGIN) or None
+        origin = sender.origin or own
+        filled = Filled.of(record, sender, own, batch.batch)
+        if filled is not None:
+            self._filled.append(filled)
         key = (record.partition, origin, sender.sparse, batch.schema)
         group = self._groups.get(key)
         if group is not None and (
@@ -82,12 +88,18 @@ class ArrowChunks:
     def finish(self) -> tuple[list[Chunk], list[DeadLetter]]:
         """All that was added, and nothing is left."""
         groups = [*self._full, *self._groups.values()]
-        self._full, self._groups = [], {}
+        filled, self._full, self._groups, self._filled = self._filled, [], {}, []
         chunks: list[Chunk] = []
         rejected: list[DeadLetter] = []
         for group in groups:
             for whole in self._computable(group, rejected):
                 chunks.extend(whole)
+        refused = {(one.partition, one.offset) for one in rejected if one.row is None}
+        chunks += [
+            one.chunk(self._reader)
+            for one in filled
+            if (one.record.partition, one.record.offset) not in refused
+        ]
         return chunks, rejected
 
     def _computable(self, group: _Group, rejected: list[DeadLetter]) -> Iterator[list[Chunk]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inferwatch.events.kinds import ORIGIN, SEQ, SPARSE
+from inferwatch.events.kinds import ORIGIN, REDRIVEN_ORIGIN, REDRIVEN_SEQ, SEQ, SPARSE
 
 LARGEST_SEQ = 2**62
 """Room for arithmetic inside 64 bits; at a million rows a second it takes 146,000 years."""
@@ -31,11 +31,15 @@ class Sender:
         origin: None for a sender that does not say who it is.
         first: None for a sender that does not number its rows; without an origin it means nothing.
         sparse: holes in the numbers mean nothing.
+        fills: of a batch that was rejected and is sent again: the number that its first row had.
+        fills_of: and the sender who gave it; None where only the batch itself says.
     """
 
     origin: str | None = None
     first: int | None = None
     sparse: bool = False
+    fills: int | None = None
+    fills_of: str | None = None
 
 
 _NOBODY = Sender()
@@ -47,16 +51,30 @@ def sender_of(headers: tuple[tuple[str, bytes], ...]) -> Sender:
     Foreign producers may use these names for something else, so a `seq` that is no ASCII decimal
     numbers nothing; the rows still count.
 
-    >>> sender_of((("origin", b"pod-1"), ("seq", b"17")))
-    Sender(origin='pod-1', first=17, sparse=False)
+    >>> sender = sender_of((("origin", b"pod-1"), ("seq", b"17")))
+    >>> sender.origin, sender.first, sender.sparse
+    ('pod-1', 17, False)
     """
     if not headers:
         return _NOBODY
     found = {name.lower(): value for name, value in headers if value is not None}
+    return Sender(
+        _name(found.get(ORIGIN)),
+        _number(found.get(SEQ)),
+        found.get(SPARSE, b"").strip() == b"1",
+        _number(found.get(REDRIVEN_SEQ)),
+        _name(found.get(REDRIVEN_ORIGIN)),
+    )
+
+
+def _name(value: bytes | None) -> str | None:
     # Two names that are no UTF-8 stay two names.
-    origin = found.get(ORIGIN, b"").decode("utf-8", "backslashreplace") or None
-    digits = found.get(SEQ, b"")
-    first = int(digits) if digits.isdigit() and len(digits) < 20 else None
-    if first is not None and first > LARGEST_SEQ:
-        first = None
-    return Sender(origin, first, found.get(SPARSE, b"").strip() == b"1")
+    return (value or b"").decode("utf-8", "backslashreplace") or None
+
+
+def _number(value: bytes | None) -> int | None:
+    digits = value or b""
+    if not digits.isdigit() or len(digits) >= 20:
+        return None
+    number = int(digits)
+    return number if number <= LARGEST_SEQ else None

@@ -97,6 +97,27 @@ def test_the_numbers_of_rejected_events_are_told_also_when_nothing_else_came() -
     assert (chunk.rows.size, chunk.rejected_seq.tolist()) == (0, [3, 4])
 
 
+def test_a_rejected_batch_that_is_sent_again_fills_its_first_senders_numbers() -> None:
+    columns = {"ts": pa.array([NOW, NOW]), "prediction": ["a", "b"]}
+    own = {"model": "m", "origin": "o"}
+    again = (("origin", b"me/0"), ("seq", b"0"), ("sparse", b"1"), ("redriven-seq", b"7"))
+    named = (*again, ("redriven-origin", b"pod"))
+    for headers, origin in ((again, "o"), (named, "pod")):
+        decoded = decoder().decode([arrow_record(columns, own, headers, offset=9)])
+        filled, good = decoded.chunks
+        assert (good.origin, good.sparse, [row["seq"] for row in rows(decoded)]) == (
+            *("me/0", True),
+            [0, 1],
+        )
+        assert (filled.origin, filled.sparse, filled.rows.size) == (origin, False, 0)
+        assert filled.rejected_seq.tolist() == [7, 8]
+        assert filled.rejected_offset.tolist() == [9, 9]
+    # Not where a column numbers the rows, nor when it is rejected once more.
+    numbered = columns | {"seq": pa.array([70, 71])}
+    assert len(decoder().decode([arrow_record(numbered, own, named)]).chunks) == 1
+    assert decoder(event_bytes=64).decode([arrow_record(columns, own, named)]).chunks == []
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_chunk_of_rejected_numbers_alone_is_whole(kind: Kind) -> None:
     headers = (("origin", b"o"), ("seq", b"3"))

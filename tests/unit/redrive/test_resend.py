@@ -65,6 +65,19 @@ def test_a_whole_batch_is_known_as_one():
     assert isinstance(resend, Resend) and resend.is_batch
 
 
+def test_a_whole_batch_tells_whose_numbers_it_takes_up():
+    arrow = ("content-type", ARROW_STREAM.encode())
+    sent = resend_of(letter_of(b"no batch", (arrow, *HEADERS[:2])), PARTITIONS)
+    filling = (("redriven-origin", b"pod-1"), ("redriven-seq", b"41"))
+    assert set(filling) < set(sent.headers)
+    # Rejected and sent again once more it says the same, and not its own new numbers.
+    numbered = (*sent.headers, ("origin", b"me/0"), ("seq", b"0"), ("sparse", b"1"))
+    again = resend_of(letter_of(b"no batch", numbered), PARTITIONS)
+    assert [h for h in again.headers if h[0].startswith("redriven-")] == list(filling)
+    sparse = resend_of(letter_of(b"", (arrow, *HEADERS[:2], ("sparse", b"1"))), PARTITIONS)
+    assert not set(filling) & set(sparse.headers)
+
+
 BIG = b'"' + b"x" * 70_000 + b'"'
 TOO_MANY = (("trace", b"x" * MAX_KEPT_HEADERS),)
 
