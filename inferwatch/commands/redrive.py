@@ -52,9 +52,9 @@ def redrive(
     For after a mend: of a limit of the config, say. ID is TOPIC/PARTITION/OFFSET, as `list` prints
     it, with /ROW behind it for one row of a batch; without any ID all are sent that the options
     choose. Key, headers and bytes are as they came, apart from the sender's numbers, which are new;
-    the header `redriven` names the dead letter. What is rejected again is a new dead letter. A batch
-    that was rejected whole stood as `lost` in its window: that is taken back, unless its sender has
-    been silent for retention.restate meanwhile.
+    the header `redriven` names the dead letter. What is rejected again is a new dead letter. What a
+    batch that was rejected whole left as `lost` is taken back, unless its sender has been silent
+    for retention.restate meanwhile.
 
     Each is sent once, however often this runs and wherever it is broken off. What is not kept
     whole (deadletter.keep, or more than 64 KiB) is told and not sent, and the exit code is then 1.
