@@ -26,7 +26,7 @@ from inferwatch.events.arrow_writer import write_batch
 from inferwatch.events.kinds import Kind
 from inferwatch.events.prediction import Prediction
 from pipeline.columns import PredictionRows
-from pipeline.decode import Chunk
+from pipeline.decode import Chunk, arrow_chunks
 
 
 def features(chunk: Chunk) -> set[str]:
@@ -97,7 +97,9 @@ def test_the_numbers_of_rejected_events_are_told_also_when_nothing_else_came() -
     assert (chunk.rows.size, chunk.rejected_seq.tolist()) == (0, [3, 4])
 
 
-def test_a_rejected_batch_that_is_sent_again_fills_its_first_senders_numbers() -> None:
+def test_a_rejected_batch_that_is_sent_again_fills_its_first_senders_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     columns = {"ts": pa.array([NOW, NOW]), "prediction": ["a", "b"]}
     own = {"model": "m", "origin": "o"}
     again = (("origin", b"me/0"), ("seq", b"0"), ("sparse", b"1"), ("redriven-seq", b"7"))
@@ -116,6 +118,13 @@ def test_a_rejected_batch_that_is_sent_again_fills_its_first_senders_numbers() -
     numbered = columns | {"seq": pa.array([70, 71])}
     assert len(decoder().decode([arrow_record(numbered, own, named)]).chunks) == 1
     assert decoder(event_bytes=64).decode([arrow_record(columns, own, named)]).chunks == []
+
+    def cannot(*_: object) -> None:
+        raise pa.ArrowNotImplementedError("no such kernel")
+
+    monkeypatch.setattr(arrow_chunks, "fields_of", cannot)
+    refused = decoder().decode([arrow_record(columns, own, named)])
+    assert (reasons(refused), refused.chunks) == ([("malformed", "")], [])
 
 
 @pytest.mark.parametrize("kind", list(Kind))

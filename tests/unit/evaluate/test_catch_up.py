@@ -32,12 +32,12 @@ async def test_of_a_backlog_what_is_over_says_so_and_what_goes_on_is_told():
 async def test_however_many_rounds_it_takes(monkeypatch):
     monkeypatch.setattr(evaluate, "MAX_WINDOWS_A_ROUND", 1)
     rig = EvaluationRig()
-    await windows(rig, BUSY, QUIET, QUIET, QUIET)
+    await windows(rig, BUSY, BUSY, BUSY, QUIET, QUIET, QUIET)
     worker = rig.worker()
     await worker.rounds(2)
     assert rig.topic.published(0) == [(0, 4)]
     assert told(rig) == [], "nobody knows yet whether it is over"
-    await worker.rounds(4)
+    await worker.rounds(5)
     assert told(rig) == [("firing", True), ("resolved", True)]
 
 
