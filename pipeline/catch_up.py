@@ -17,6 +17,9 @@ from pipeline.progress import Progress
 from pipeline.state.keys import SourcePartition
 from pipeline.windows.name_limit import OTHER
 
+UNOWNED_MS = 60_000
+"""A partition that has had no owner for so long is not waited for: silence helps nobody."""
+
 
 class CatchUp:
     """Which models are behind.
@@ -30,21 +33,27 @@ class CatchUp:
         """All models are behind."""
         self._ends: dict[SourcePartition, int] = {}
         self._behind: set[str] | None = None
+        self._began: int | None = None
 
     def begin(self) -> None:
         """Work was interrupted: what came meanwhile is a backlog."""
-        self._ends, self._behind = {}, None
+        self._ends, self._behind, self._began = {}, None, None
 
     def look(self, progress: Progress) -> None:
         """Note where the logs end, and whether they are counted up to there."""
         if self._behind is not None:
             return
-        for source, one in progress.sources.items():
+        if self._began is None:
+            self._began = progress.now_ms
+        sources = progress.sources
+        if progress.now_ms - self._began >= UNOWNED_MS:
+            sources = {source: one for source, one in sources.items() if one.beat is not None}
+        for source, one in sources.items():
             if one.beat is not None:
                 self._ends.setdefault(source, one.beat.end)
         if all(
             one.offset is not None and one.offset + 1 >= self._ends.get(source, one.offset + 2)
-            for source, one in progress.sources.items()
+            for source, one in sources.items()
         ):
             self._behind = {*progress.models, OTHER}
 

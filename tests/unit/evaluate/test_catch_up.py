@@ -1,82 +1,79 @@
-"""What a worker tells of a backlog: what still fires is told, what is over is only recorded."""
+"""Which models are behind, while a backlog is caught up."""
 
-from evaluation_rig import EvaluationRig
+from dataclasses import replace
 
-from pipeline import evaluate
+import pytest
 
-BUSY, QUIET = (0, 1, 2, 3), (0,)
-"""Rows of a window at these milliseconds: more than three of them fire, in the rig's rule."""
+from pipeline.catch_up import UNOWNED_MS, CatchUp
+from pipeline.progress import Beat, Progress, SourceProgress
+from pipeline.state.keys import SourcePartition
+from pipeline.windows.name_limit import OTHER
 
-
-async def windows(rig, *kinds, first=0, part=0):
-    """One window of ten seconds after the other."""
-    for n, kind in enumerate(kinds):
-        await rig.parts[part].rows(*((first + n) * 10_000 + ms for ms in kind))
+HERE, THERE = (SourcePartition("inference.predictions", n) for n in range(2))
 
 
-def told(rig):
-    """What went out: status, and whether the incident was known to be over."""
-    return [(alert["status"], alert["ends_at"] is not None) for alert in rig.topic.alerts]
+def at(source, offset, end):
+    """A partition counted up to an offset, of a log that ends there; None: nobody owns it."""
+    beat = None if end is None else Beat(worker="w", end=end, last_record_at=0, looked_up="")
+    return SourceProgress(
+        source=source, offset=offset, high_ts=0, models=frozenset({"m"}), totals=(), beat=beat
+    )
 
 
-async def test_of_a_backlog_what_is_over_says_so_and_what_goes_on_is_told():
-    rig = EvaluationRig()
-    await windows(rig, QUIET, BUSY, QUIET, QUIET, BUSY, BUSY, QUIET)
-    await rig.worker().rounds(6)
-    assert told(rig) == [("firing", True), ("resolved", True), ("firing", False)]
-    first, end, last = rig.topic.alerts
-    assert first["incident"] == end["incident"] != last["incident"]
-    assert first["ends_at"] == end["ends_at"] == 20_000
+def progress(*partitions, now_ms=0):
+    return Progress(now_ms, {one.source: one for one in partitions})
 
 
-async def test_however_many_rounds_it_takes(monkeypatch):
-    monkeypatch.setattr(evaluate, "MAX_WINDOWS_A_ROUND", 1)
-    rig = EvaluationRig()
-    await windows(rig, BUSY, BUSY, BUSY, QUIET, QUIET, QUIET)
-    worker = rig.worker()
-    await worker.rounds(2)
-    assert rig.topic.published(0) == [(0, 4)]
-    assert told(rig) == [], "nobody knows yet whether it is over"
-    await worker.rounds(5)
-    assert told(rig) == [("firing", True), ("resolved", True)]
+@pytest.fixture
+def catch_up():
+    return CatchUp()
 
 
-async def test_a_partition_that_is_not_counted_yet_holds_alerts_back():
-    rig = EvaluationRig(partitions=2)
-    await windows(rig, BUSY, QUIET, QUIET)
-    await windows(rig, QUIET, QUIET, QUIET, part=1)
-    await rig.worker("first").rounds(1)
-    # Since the first worker ended the log went on, and nobody counted.
-    lagging = rig.parts[0]
-    lagging.log *= 3
-    await lagging.beat()
-    worker = rig.worker("second")
-    await worker.rounds()
-    assert rig.topic.published(0) == [(0, 5)]
-    assert told(rig) == []
-    del lagging.log[6:]
-    await lagging.beat()
-    await rig.worker("third").rounds()
-    assert told(rig) == [("firing", True), ("resolved", True)]
+def test_all_are_behind_until_each_log_is_counted_up_to_where_it_ended(catch_up):
+    catch_up.look(progress(at(HERE, 4, 10), at(THERE, 9, 10)))
+    assert catch_up.behind("m")
+    # The log goes on meanwhile: that is no backlog.
+    catch_up.look(progress(at(HERE, 9, 50), at(THERE, 9, 50)))
+    assert catch_up.behind("m")
+    assert catch_up.behind(OTHER)
+    catch_up.worked_out("m")
+    assert not catch_up.behind("m")
+    assert catch_up.behind(OTHER)
+    assert not catch_up.behind("a model that came later")
 
 
-async def test_what_begins_and_ends_while_the_worker_is_at_work_is_told():
-    rig = EvaluationRig()
-    worker = rig.worker()
-    await windows(rig, QUIET, QUIET)
-    await worker.rounds()
-    # However fast it comes.
-    await windows(rig, BUSY, QUIET, QUIET, first=2)
-    await worker.rounds()
-    assert told(rig) == [("firing", False), ("resolved", True)]
+def test_what_is_worked_out_before_the_logs_are_counted_is_still_behind(catch_up):
+    catch_up.look(progress(at(HERE, 4, 10)))
+    catch_up.worked_out("m")
+    assert catch_up.behind("m")
 
 
-async def test_what_waited_when_the_worker_was_killed_is_told_by_the_next():
-    rig = EvaluationRig()
-    await windows(rig, BUSY, BUSY, QUIET)
-    worker = rig.worker("first")
-    await worker.rounds(2)
-    assert told(rig) == [], "the first round of a worker tells nothing"
-    await windows(rig, QUIET, first=3)
-    await rig.worker("second").rounds()
-    assert told(rig) == [("firing", True), ("resolved", True)]
+def test_a_partition_that_nobody_owns_yet_is_waited_for_but_not_for_ever(catch_up):
+    unowned = at(THERE, None, None)
+    catch_up.look(progress(at(HERE, 9, 10), unowned, now_ms=1_000))
+    catch_up.look(progress(at(HERE, 9, 10), unowned, now_ms=999 + UNOWNED_MS))
+    catch_up.worked_out("m")
+    assert catch_up.behind("m")
+    catch_up.look(progress(at(HERE, 9, 10), unowned, now_ms=1_000 + UNOWNED_MS))
+    catch_up.worked_out("m")
+    assert not catch_up.behind("m")
+
+
+def test_nor_is_one_whose_owner_died_on_the_way(catch_up):
+    catch_up.look(progress(at(HERE, 9, 10), at(THERE, 4, 10)))
+    died = replace(at(THERE, 4, 10), beat=None)
+    catch_up.look(progress(at(HERE, 9, 10), died, now_ms=UNOWNED_MS))
+    catch_up.worked_out("m")
+    assert not catch_up.behind("m")
+
+
+def test_after_an_interruption_all_are_behind_again(catch_up):
+    catch_up.look(progress(at(HERE, 9, 10)))
+    catch_up.worked_out("m")
+    catch_up.begin()
+    assert catch_up.behind("m")
+    catch_up.look(progress(at(HERE, 9, 20)))
+    assert catch_up.behind("m")
+    catch_up.look(progress(at(HERE, 19, 20)))
+    catch_up.worked_out("m")
+    assert not catch_up.behind("m")
