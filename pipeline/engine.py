@@ -29,6 +29,7 @@ from inferwatch.settings import Settings
 from inferwatch.tasks import end_tasks
 from pipeline.commit import PartitionOwner, Work
 from pipeline.decode import Decoder, RawRecord
+from pipeline.detector_memory import DetectorTopic
 from pipeline.epoch import EpochGate, LogSpan
 from pipeline.evaluate import ModelEvaluator, Outlets
 from pipeline.evaluators import Evaluators
@@ -106,6 +107,7 @@ class Engine:
             self._log,
             self.worker_id,
         )
+        self._detectors = DetectorTopic(settings, transport)
         self._plans = ModelPlans(settings)
         self._room = RunRoom()
         self._kinds = {self._name(topic): kind for topic, kind in KINDS.items()}
@@ -237,7 +239,12 @@ class Engine:
             self._store,
             self._evaluations,
             published,
-            Outlets(window=self._send_window, alert=self._send_alert, published=read_again),
+            Outlets(
+                window=self._send_window,
+                alert=self._send_alert,
+                published=read_again,
+                memory=self._detectors.of(model),
+            ),
             whole_from=whole_from,
             closed=closed,
             room=self._room,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inferwatch.errors import InferwatchError
@@ -21,6 +21,7 @@ from inferwatch.settings import Settings
 from inferwatch.settings.types import split_address
 from pipeline.assemble import assemble
 from pipeline.catch_up import ends_of, known_to_be_over
+from pipeline.detector_memory import Memory
 from pipeline.judging import ModelJudge, parse_window, turn, window_text
 from pipeline.models import ModelPlan
 from pipeline.pooled import HeldPanes, Pooled
@@ -56,11 +57,13 @@ class Outlets:
 
     Attributes:
         published: what `monitoring.windows` says of the model, read to its end.
+        memory: where what was learned outlives Redis.
     """
 
     window: Callable[[WindowResult], Awaitable[None]]
     alert: Callable[[bytes], Awaitable[None]]
     published: Callable[[], Awaitable[Published]]
+    memory: Memory = field(default_factory=Memory)
 
 
 class ModelEvaluator:
@@ -117,6 +120,7 @@ class ModelEvaluator:
         self._closed = closed
         self._slowest = NEVER
         self._outbox: list[bytes] = []
+        self._learned: tuple[bytes, bool] | None = None
         self._waited = False
         self.has_more = False
         self._pooled = Pooled(plan, settings, references, partitions)
@@ -136,6 +140,10 @@ class ModelEvaluator:
         self._outbox = list(outbox)
         if state is not None:
             self._restore(unpack(state, f"the evaluation of {self._plan.name}"))
+        elif (kept := await self._outlets.memory.recall()) is not None:
+            # How far the windows are final tells what is counted again; the rest is learned.
+            _, *judge = unpack(kept, f"what was learned of {self._plan.name}")
+            self._judge.restore(judge)
         for warning in self._judge.warnings:
             log.warning("%s: %s", self._plan.name, warning)
 
@@ -193,6 +201,11 @@ class ModelEvaluator:
         if self._outbox and not behind:
             await self._check_claim()
             await self._send_outbox(ends_of(self._outbox) if waited else {})
+        if self._learned is not None and not self._outbox:
+            # Not before: what it says was judged has been told.
+            learned, news = self._learned
+            self._learned = None
+            await self._outlets.memory.remember(learned, progress.now_ms, at_once=news)
         return found
 
     async def _round(self, progress: Progress) -> int:
@@ -221,6 +234,9 @@ class ModelEvaluator:
             if self._plan.name == OTHER:
                 taken_in = await self._pooled.taken_in(ready, held)
                 await self._partitions.mark(next(iter(progress.sources)), taken_in)
+        if not self.has_more:
+            # Every window up to the watermark was judged: what has none is a silence.
+            alerts += self._judge.tick(self._watermark)
         alerts += await self._judge_quality(label_time, progress)
         if ready or alerts:
             await self._write(ready, alerts)
@@ -300,12 +316,12 @@ class ModelEvaluator:
 
     async def _write(self, done: Sequence[WindowKey], alerts: Sequence[Alert]) -> None:
         packed = [dumps(replace(a, dashboard_url=self._link(a))) for a in alerts]
-        generation = new_generation()
+        generation, state = new_generation(), pack(self._snapshot())
         took = await self._evaluations.write(
             self._plan.name,
             expected=self._generation,
             generation=generation,
-            state=pack(self._snapshot()),
+            state=state,
             done=[window_text(key) for key in done],
             alerts=packed,
         )
@@ -318,6 +334,8 @@ class ModelEvaluator:
         self._published.forget(closed)
         self._pooled.forget(closed)
         self._panes.forget(closed - self._longest)
+        news = bool(alerts) or (self._learned is not None and self._learned[1])
+        self._learned = (state, news)
 
     def _link(self, alert: Alert) -> str | None:
         """Where the dashboard shows the incident; None where its address is not one to go to."""

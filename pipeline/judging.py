@@ -16,6 +16,7 @@ from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from pipeline.models import ModelPlan
 from pipeline.reference.catalog import ReferenceCatalog
+from pipeline.rules.budget import Budget
 from pipeline.rules.readiness import QualityReadiness
 from pipeline.rules.watch import ModelWatch
 from pipeline.unjudged import Track, Unjudged
@@ -65,6 +66,7 @@ class ModelJudge:
             settings.rules,
             retention_ms=settings.retention.history,
             config_file=config_file,
+            budget=Budget(settings.alerting.budget.pages, settings.alerting.budget.tickets),
         )
         self._readiness = QualityReadiness(
             horizon_ms=plan.settings.labels.horizon,
@@ -104,6 +106,10 @@ class ModelJudge:
         if key.span.end <= self._judged.quality.get(key.track, NEVER):
             alerts += self._watch.judge(result, part="quality", reference=reference)
         return alerts
+
+    def tick(self, until: int) -> list[Alert]:
+        """All windows up to this event time are final, and were judged: is there a silence?"""
+        return self._watch.tick(until)
 
     def quality(self, label_time: int, look: Look = lambda _, known: known) -> list[Alert]:
         """Judge the quality of windows whose labels are in, in window order.

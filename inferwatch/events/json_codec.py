@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _OUTPUT_ONLY = ("entropy", "collapsed")  # keys of the block `prediction`
+_INSIDE = "deviation"  # what detectors add up; it never leaves the worker
 _BLOCKS = ("latency", "quality", "estimated", "features", "prediction", "scores", "resources")
 
 
@@ -44,8 +45,10 @@ def window_to_dict(window: WindowResult) -> dict[str, Any]:
         del plain["latency"]["slow"]
     for inputs in ("features", "scores"):
         for column in plain.get(inputs, {}).values():
-            for key in _OUTPUT_ONLY:
+            for key in (*_OUTPUT_ONLY, _INSIDE):
                 del column[key]
+    if "prediction" in plain:
+        del plain["prediction"][_INSIDE]
     # The schema stands first in a line, where people look.
     return {"schema": plain.pop("schema"), **plain}
 

@@ -103,6 +103,26 @@ class EstimatedBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """How far a column lies from its reference, in standard scores: what detectors add up.
+
+    Scores allow for the sampling error of both samples, and for how much the reference itself
+    wanders; see `pipeline.stats.drift.DriftScores`.
+
+    Attributes:
+        rank: of the mean rank; positive when the window lies higher. 0 for categories.
+        spread: of the ranks' distance from the middle; positive when wider. 0 for categories.
+        shape: of the chi-square over the PSI bins or the commonest categories.
+        effect: P(window > reference) - 1/2, ties half. 0 for categories.
+    """
+
+    rank: float
+    spread: float
+    shape: float
+    effect: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NumericBlock:
     """A numeric column; distances are null without a reference."""
 
@@ -125,6 +145,7 @@ class NumericBlock:
     js: float | None
     wasserstein: float | None
     drift: bool | None
+    deviation: Deviation | None = None
     entropy: float | None = None
     collapsed: bool | None = None
 
@@ -146,6 +167,7 @@ class CategoricalBlock:
     js: float | None
     drift: bool | None
     top: tuple[tuple[str, float], ...]
+    deviation: Deviation | None = None
     entropy: float | None = None
     collapsed: bool | None = None
 

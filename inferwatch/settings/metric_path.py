@@ -37,7 +37,8 @@ COUNTERS = ("rows", "completeness", "late", "duplicates", "lost")
 
 def _numbers(*records: type) -> frozenset[str]:
     names = {f.name for record in records for f in fields(record)}
-    return frozenset(names - {"type", "top", "confusion", "per_class", "reason", "slow"})
+    unread = {"type", "top", "confusion", "per_class", "reason", "slow", "deviation"}
+    return frozenset(names - unread)
 
 
 _COLUMN = _numbers(NumericBlock, CategoricalBlock) | DERIVED_RATES.keys()

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from inferwatch.events.reference import CategoricalReference, ColumnReference
 from inferwatch.events.window import CategoricalBlock, FeatureBlock, NumericBlock
 from pipeline.diagnosis.view import View
-from pipeline.rules.builtin_columns import KS_EFFECT, PSI_EFFECT
+from pipeline.rules.builtin_drift import KS_EFFECT, PSI_EFFECT
+from pipeline.rules.readings import feature_of
 from pipeline.rules.significance import ks_noise, psi_noise
 
+NEWS = 2.0
+"""Times the usual distance. In a window of an hour the hour of the day always differs."""
 MIN_ROWS = 20
 """Columns with fewer usable values prove nothing."""
 
@@ -89,6 +92,13 @@ def effect(now: FeatureBlock | None, column: ColumnReference | None) -> float:
     return min(1.0, psi)
 
 
+def is_news(view: View, name: str, block: FeatureBlock) -> bool:
+    """Whether a feature lies further from the reference than it did in the calm windows before."""
+    key = "ks" if isinstance(block, NumericBlock) else "psi"
+    now, usual = getattr(block, key), view.usual.get(f"features.{name}.{key}")
+    return usual is None or now is None or now > NEWS * usual
+
+
 def moved_inputs(view: View) -> dict[str, float]:
     """The features that drifted from the reference, with their effect."""
     reference = view.reference
@@ -98,7 +108,20 @@ def moved_inputs(view: View) -> dict[str, float]:
         name: effect(now, reference.features.get(name))
         for name, now in sorted((view.result.features or {}).items())
     }
-    return {name: size for name, size in effects.items() if size > 0}
+    blocks = view.result.features or {}
+    moved = {
+        name: size
+        for name, size in effects.items()
+        if size > 0 and is_news(view, name, blocks[name])
+    }
+    # What moved too little to be seen in this window by itself: the detector saw many of them.
+    for found in view.findings:
+        name = feature_of(found.metric) or ""
+        block = blocks.get(name)
+        known = name in effects and block is not None and block.count >= MIN_ROWS
+        if known and found.metric.endswith((".ks", ".psi")):
+            moved.setdefault(name, min(1.0, found.value))
+    return moved
 
 
 def broken_inputs(view: View) -> bool:

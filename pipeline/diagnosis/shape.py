@@ -63,6 +63,25 @@ class Shape:
             total += (log(spread / (self.spread * scale)) / SPREAD_WANDERS) ** 2
         return total / (len(self.quantiles) + 1)
 
+    def only_tail_moved(self, window: tuple[float, float, float]) -> bool:
+        """Whether the median and the 5th, or the 95th, percentile are where they were."""
+        low, middle, high = (
+            self.quantiles[i] - self.below[i] <= value <= self.quantiles[i] + self.above[i]
+            for i, value in enumerate(window)
+        )
+        return middle and (low or high)
+
+    def moments_misfit(self, mean: float, std: float) -> float:
+        """The same of mean and spread: exact where a window's quantiles are coarse.
+
+        Far from where the reference has its cells a percentile is only known to within a cell.
+        """
+        if self.std <= 0 or std <= 0:
+            return Z_CAP
+        off = (mean - self.mean) / (self.std / sqrt(AS_ROWS))
+        wider = log(std / self.std) / SPREAD_WANDERS
+        return (off * off + wider * wider) / 2
+
 
 def likeness(misfit: float) -> float:
     """A misfit as a share: 1 fits, 0 does not.

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isclose
 
+from inferwatch.events.reference import NumericReference
 from inferwatch.events.window import CategoricalBlock, NumericBlock
-from pipeline.diagnosis.columns import MIN_ROWS, Pair, pairs, shares_of
+from pipeline.diagnosis.columns import MIN_ROWS, Pair, is_news, pairs, shares_of
 from pipeline.diagnosis.shape import quantiles_of, shape_of
 from pipeline.diagnosis.view import View
 from pipeline.diagnosis.wording import number
@@ -44,7 +45,12 @@ class Spike:
 
 def spikes(view: View) -> list[Spike]:
     """All of them, the largest first."""
-    found = [s for pair in pairs(view) if pair.now.count >= MIN_ROWS for s in _of(pair)]
+    found = [
+        s
+        for pair in pairs(view)
+        if pair.now.count >= MIN_ROWS and is_news(view, pair.name, pair.now)
+        for s in _of(pair)
+    ]
     return sorted(found, key=lambda s: (-s.share, s.pair.name))
 
 
@@ -81,11 +87,31 @@ def _value(pair: Pair, block: NumericBlock) -> Iterator[Spike]:
         share = 0.9
     elif lower and not _same(before[0], before[1]) or upper and not _same(before[1], before[2]):
         share = 0.45
+    elif (tail := _tail(pair, block)) is not None:
+        yield tail
+        return
     else:
         return
     if lower and upper and not constant and _same(before[0], before[2]):
         return
     yield Spike(pair, number(middle), share, None, middle in NUMERIC_DEFAULTS)
+
+
+def _tail(pair: Pair, block: NumericBlock) -> Spike | None:
+    """One value below (or above) all that the reference had, in 5 % of the rows or more."""
+    good = pair.column
+    if not isinstance(good, NumericReference) or good.min is None or good.max is None:
+        return None
+    for extreme, percentile, outside in (
+        (block.min, block.p05, block.min is not None and block.min < good.min),
+        (block.max, block.p95, block.max is not None and block.max > good.max),
+    ):
+        if not outside or extreme is None or percentile is None:
+            continue
+        if _same(extreme, percentile):
+            share = max(0.05, (block.out_of_range or 0) / max(1, block.count))
+            return Spike(pair, number(extreme), share, None, extreme in NUMERIC_DEFAULTS)
+    return None
 
 
 def _same(a: float, b: float) -> bool:

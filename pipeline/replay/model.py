@@ -145,6 +145,8 @@ class ModelReplay:
             result = assemble(self.plan, key, parts, self._references, even_empty=told)
             if result is not None:
                 self._take(key, result, until + self.plan.lateness)
+        if high_ts < END_OF_TIME:
+            self.alerts += self._judge.tick(until)
 
     def judge_quality(self, label_time: int) -> None:
         """Labels up to this time are in: judge the windows whose labels are, revise others."""

@@ -15,7 +15,9 @@ from inferwatch.events.reference import (
 )
 from inferwatch.settings.conditions import Baseline
 from inferwatch.settings.metric_path import DERIVED_RATES, parse_metric
+from pipeline.rules.cusum import Run
 from pipeline.rules.indicator import IndicatorCounts
+from pipeline.rules.scatter import Scatter
 from pipeline.rules.seasons import Season
 from pipeline.rules.usual import REMEMBERED
 from pipeline.rules.watched import WatchedModel
@@ -25,6 +27,8 @@ ROLLING_BUCKETS = 24
 MIN_ROLLING_WINDOWS = 5
 MAX_SEASONS = 64
 """Metrics of one rule, version and segment whose hours are remembered: 400 kB in all."""
+FIRST = 60
+"""Windows that are remembered for good: few, so that what creeps from early on is not taken in."""
 DISTANCES = frozenset({"ks", "psi", "js", "wasserstein", "chi2"})
 
 Lookup = Callable[[str], float | None]
@@ -112,6 +116,12 @@ class Past:
     """The earlier values of one detector's metrics on one version and segment.
 
     A value is remembered after its window was judged, so no window is its own baseline.
+
+    Attributes:
+        previous: of the last window; rolling: means over a span; values: of the last windows.
+        first: of the first windows, which stay.
+        runs: sums over windows, by key.
+        scatters: of standard scores in good windows, by key.
     """
 
     previous: dict[str, float] = field(default_factory=dict)
@@ -119,10 +129,14 @@ class Past:
     values: dict[str, list[float]] = field(default_factory=dict)
     seasons: dict[str, Season] = field(default_factory=dict)
     indicator: IndicatorCounts | None = None
+    first: dict[str, list[float]] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    scatters: dict[str, Scatter] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether anything is remembered."""
-        return bool(self.previous or self.values or self.indicator)
+        learned = self.previous or self.values or self.first or self.runs or self.scatters
+        return bool(learned or self.indicator)
 
     def look_up(self, metric: str, baseline: Baseline) -> float | None:
         """The baseline of the metric, for `previous` and `rolling`."""
@@ -146,6 +160,12 @@ class Past:
         if metric in self.seasons or len(self.seasons) < MAX_SEASONS:
             self.seasons.setdefault(metric, Season()).add(end, value)
 
+    def keep_first(self, metric: str, value: float) -> None:
+        """Remember the value for good, if it is among the first."""
+        kept = self.first.setdefault(metric, [])
+        if len(kept) < FIRST:
+            kept.append(value)
+
     def as_plain(self) -> list[Any]:
         """For a snapshot."""
         rolling = {
@@ -158,13 +178,17 @@ class Past:
             {m: list(v) for m, v in self.values.items()},
             None if self.indicator is None else self.indicator.as_plain(),
             {m: season.as_plain() for m, season in self.seasons.items()},
+            {m: list(v) for m, v in self.first.items()},
+            {key: run.as_plain() for key, run in self.runs.items()},
+            {key: scatter.as_plain() for key, scatter in self.scatters.items()},
         ]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> Past:
-        """What `as_plain` wrote; format 1 knew no seasons and objectives."""
-        previous, rolling, values, *newer = plain
-        indicator, seasons = newer or (None, {})
+        """What `as_plain` wrote; older formats knew less."""
+        unknown: list[Any] = [{}, {}, {}, None, {}, {}, {}, {}]
+        whole = [*plain, *unknown[len(plain) :]]
+        previous, rolling, values, indicator, seasons, first, runs, scatters = whole
         return cls(
             dict(previous),
             {
@@ -174,4 +198,7 @@ class Past:
             {m: list(v) for m, v in values.items()},
             {m: Season.from_plain(season) for m, season in seasons.items()},
             None if indicator is None else IndicatorCounts.from_plain(indicator),
+            {m: list(v) for m, v in first.items()},
+            {key: Run.from_plain(run) for key, run in runs.items()},
+            {key: Scatter(*scatter) for key, scatter in scatters.items()},
         )

@@ -1,93 +1,31 @@
-"""Built-in tests of inputs and outputs against the reference, column by column."""
+"""Built-in tests of the values in columns: bad ones, and an output that is one value only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inferwatch.events.reference import CategoricalReference, ColumnReference, NumericReference
-from inferwatch.events.window import CategoricalBlock, FeatureBlock, NumericBlock
+from inferwatch.events.window import CategoricalBlock, FeatureBlock
 from pipeline.rules.baselines import entropy_bits
+from pipeline.rules.budget import Allowance
 from pipeline.rules.detector import Case
-from pipeline.rules.significance import count_limit, ks_noise, psi_noise
+from pipeline.rules.significance import count_limit
 from pipeline.rules.verdict import UNKNOWN, Finding, Verdict, finding, judged
 
 MIN_ROWS = 50
-KS_EFFECT = 0.10
-PSI_EFFECT = 0.10
-GROSS_KS = 0.35
-GROSS_PSI = 1.0
 BAD_RATE = 0.005
 """Bad values that matter, as a share of the window's rows beyond what chance brings."""
 MIN_BAD = 5
-BROKEN_RATE = 0.5
-"""From here on a column is not worse but gone."""
 ONE_CLASS = 0.99
 
 BAD_COUNTS = ("missing", "non_finite", "type_mismatch", "unseen", "out_of_range")
 
 
-def drifted(block: FeatureBlock, column: ColumnReference) -> tuple[Finding, bool] | None:
-    """Whether a column differs from the reference: significantly, and by enough to matter.
-
-    The finding's metric is the bare key (`ks`, `psi`). None when there is nothing to judge.
-    """
-    if block.count < MIN_ROWS or column.rows == 0:
-        return None
-    # Every test that the block's own verdict rests on came out clear.
-    clear = block.drift is False
-    if isinstance(block, NumericBlock) and isinstance(column, NumericReference):
-        if block.ks is None:
-            return None
-        limit = max(KS_EFFECT, ks_noise(block.count, column.rows, column.chunk_phi) + 0.03)
-        return _beyond("ks", block.ks, limit, block.count, clear=clear)
-    if isinstance(block, CategoricalBlock) and isinstance(column, CategoricalReference):
-        if block.psi is None:
-            return None
-        bins = len(column.shares) + 1
-        noise = psi_noise(bins, block.count, column.rows, column.chunk_phi)
-        return _beyond("psi", block.psi, PSI_EFFECT + noise, block.count, clear=clear)
-    return None
-
-
-def input_drift(case: Case) -> Verdict:
-    """Features that drifted; gross where one is far gone."""
-    found = [(_named(f, f"features.{name}."), is_breach) for name, f, is_breach in _drifts(case)]
-    return judged(found, urgent=any(_is_gross(f) for f, breach in found if breach))
-
-
-def output_drift(case: Case) -> Verdict:
-    """The prediction, or a score, drifted."""
-    if case.reference is None:
-        return UNKNOWN
-    found = []
-    pairs: list[tuple[str, FeatureBlock | None, ColumnReference | None]] = [
-        ("prediction.", case.result.prediction, case.reference.prediction)
-    ]
-    for name, score in (case.result.scores or {}).items():
-        pairs.append((f"scores.{name}.", score, case.reference.scores.get(name)))
-    for prefix, block, column in pairs:
-        drift = None if block is None or column is None else drifted(block, column)
-        if drift is not None:
-            found.append((_named(drift[0], prefix), drift[1]))
-    return judged(found, urgent=any(_is_gross(f) for f, breach in found if breach))
-
-
-def bad_values(case: Case) -> Verdict:
+def bad_values(case: Case, allowance: Allowance) -> Verdict:
     """Missing, mismatched, unseen or impossible values, more than the reference has."""
-    return judged(list(_bad_rates(case)))
+    return judged(list(bad_rates(case, allowance)))
 
 
-def schema_break(case: Case) -> Verdict:
-    """Half of a column missing or of the wrong type, which the reference never was."""
-    found = [
-        (f, is_breach and f.value >= BROKEN_RATE)
-        for f, is_breach in _bad_rates(case)
-        if f.metric.endswith((".missing_rate", ".type_mismatch_rate"))
-    ]
-    return judged(found)
-
-
-def collapse(case: Case) -> Verdict:
+def collapse(case: Case, allowance: Allowance) -> Verdict:
     """The output says one thing only, which the reference's did not.
 
     The window's own verdict where it has one; else a fifth of the reference's entropy.
@@ -118,21 +56,14 @@ def _is_constant(block: FeatureBlock) -> bool:
     return block.std == 0
 
 
-def _drifts(case: Case) -> Iterator[tuple[str, Finding, bool]]:
-    if case.reference is None:
-        return
-    for name, block in (case.result.features or {}).items():
-        column = case.reference.features.get(name)
-        drift = None if column is None else drifted(block, column)
-        if drift is not None:
-            yield name, *drift
-
-
-def _bad_rates(case: Case) -> Iterator[tuple[Finding, bool]]:
+def bad_rates(case: Case, allowance: Allowance) -> Iterator[tuple[Finding, bool]]:
+    """Each rate of bad values, and whether it is more than the reference and chance explain."""
     rows = case.result.rows
     if case.reference is None or rows < MIN_ROWS:
         return
-    for name, block in (case.result.features or {}).items():
+    blocks = case.result.features or {}
+    far = allowance.far(len(BAD_COUNTS) * len(blocks))
+    for name, block in blocks.items():
         column = case.reference.features.get(name)
         if column is None or column.rows == 0:
             continue
@@ -141,7 +72,7 @@ def _bad_rates(case: Case) -> Iterator[tuple[Finding, bool]]:
             if count is None:
                 continue
             before = column.missing if key == "missing" else 0
-            limit = count_limit(rows, before, column.rows) / rows + BAD_RATE
+            limit = count_limit(rows, before, column.rows, far) / rows + BAD_RATE
             # A wider range than the reference's is natural: only many such values are a fault.
             limit = max(limit, 0.05) if key == "out_of_range" else limit
             found = finding(
@@ -153,26 +84,3 @@ def _bad_rates(case: Case) -> Iterator[tuple[Finding, bool]]:
                 baseline=before / column.rows,
             )
             yield found, count >= MIN_BAD and count / rows > limit
-
-
-def _beyond(
-    key: str, value: float, limit: float, rows: int, *, clear: bool
-) -> tuple[Finding, bool]:
-    return finding(key, value, ">", limit, rows=rows, baseline=0.0), value > limit and not clear
-
-
-def _named(found: Finding, prefix: str) -> Finding:
-    return Finding(
-        prefix + found.metric,
-        found.value,
-        found.baseline,
-        found.threshold,
-        found.comparison,
-        found.rows,
-        found.excess,
-    )
-
-
-def _is_gross(found: Finding) -> bool:
-    limit = GROSS_PSI if found.metric.endswith("psi") else GROSS_KS
-    return found.value > max(limit, 2 * found.threshold)

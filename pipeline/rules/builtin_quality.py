@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from math import log, sqrt
+
 from inferwatch.events.window import ClassificationBlock, RegressionBlock
 from pipeline.rules.baselines import reference_value
+from pipeline.rules.budget import Allowance
+from pipeline.rules.cusum import Step
 from pipeline.rules.detector import Case
 from pipeline.rules.verdict import UNKNOWN, Finding, Verdict, finding, judged
 
@@ -14,9 +18,15 @@ GROSS_DROP = 0.15
 ERROR_RATIO = 1.5
 """A regression's error, in times its reference's."""
 OVERFIT_GAP = 0.10
+DECAY = 0.03
+"""Points of the error rate that the sum is made for; it minds from about half of it on."""
+DECAY_MATTERS = 0.02
+CERTAIN = 2.0
+REFERENCE_ERROR = 3.0
+"""Standard errors of the reference's own accuracy that are given to the model."""
 
 
-def drop(case: Case) -> Verdict:
+def drop(case: Case, allowance: Allowance) -> Verdict:
     """Accuracy below what was promised by 5 points, even at the upper end of its 95 % interval.
 
     A regression: its mean absolute (else root mean squared) error 1.5 times the reference's.
@@ -35,6 +45,47 @@ def drop(case: Case) -> Verdict:
     return judged([(found, quality.accuracy_high < limit)], urgent=gross)
 
 
+def decay(case: Case, allowance: Allowance) -> list[Step]:
+    """What a window adds to the case for a slow decay: the log-likelihood of its right and wrong.
+
+    A sum of log-likelihood ratios, an error rate 3 points above the promised one against that one,
+    crosses ln(windows) by chance less than once in so many windows (Lorden, 1971).
+    """
+    quality = case.result.quality
+    if not isinstance(quality, ClassificationBlock) or quality.labelled < MIN_LABELLED:
+        return []
+    expected = reference_value("quality.accuracy", case.reference, case.model)
+    if expected is None or quality.accuracy is None:
+        return []
+    wrong = 1 - expected
+    if "accuracy" not in case.model.expect and case.reference is not None:
+        rows = max(1, case.reference.rows)
+        wrong += REFERENCE_ERROR * sqrt(max(wrong * expected, 1 / rows) / rows)
+    wrong = min(max(wrong, 0.001), 0.95)
+    worse = min(wrong + DECAY, 0.99)
+    errors = (1 - quality.accuracy) * quality.labelled
+    score = errors * log(worse / wrong)
+    score += (quality.labelled - errors) * log((1 - worse) / (1 - wrong))
+    return [
+        Step(
+            key="accuracy",
+            metric="quality.accuracy",
+            score=score,
+            slack=0.0,
+            limit=log(allowance.run(1)),
+            value=quality.accuracy,
+            baseline=expected,
+            effect=expected - quality.accuracy,
+            enough=DECAY_MATTERS,
+            rows=quality.labelled,
+            start=case.result.start,
+            comparison="<",
+            # A label is no noise of the input: what one window proves needs no second.
+            at_once=CERTAIN,
+        )
+    ]
+
+
 def _error_rise(case: Case, quality: RegressionBlock) -> Verdict:
     for key, value in (("mae", quality.mae), ("rmse", quality.rmse)):
         expected = reference_value(f"quality.{key}", case.reference, case.model)
@@ -49,7 +100,7 @@ def _error_rise(case: Case, quality: RegressionBlock) -> Verdict:
     return UNKNOWN
 
 
-def overfit(case: Case) -> Verdict:
+def overfit(case: Case, allowance: Allowance) -> Verdict:
     """Accuracy 10 points below training's, where nothing promised more than it reaches.
 
     A fall below the promise is `drop`'s; this is the model that was never as good as it looked.

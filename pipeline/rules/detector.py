@@ -51,6 +51,7 @@ class Case:
     Attributes:
         past: what the detector remembers of this version and segment.
         beside: what it remembers of the version that it compares with; None without one.
+        elders: what it remembers of the versions that came before this one and still serve.
     """
 
     model: WatchedModel
@@ -58,6 +59,7 @@ class Case:
     reference: ReferenceProfile | None
     past: Past
     beside: Past | None = None
+    elders: Mapping[str, Past] = field(default_factory=dict)
 
 
 class Detector(Protocol):

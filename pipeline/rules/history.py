@@ -20,16 +20,27 @@ from pipeline.rules.levels import levels_of
 
 WHOLE = 12
 SEGMENT = 2
+RECENT = 12
 KEPT_WINDOWS = 4
 MAX_VERSIONS = 32
 
 
 @dataclass(slots=True)
 class Shelf:
-    """Calm windows of one version, segment and part: (end, levels), the oldest first."""
+    """Calm windows of one version, segment and part: (end, levels), the oldest first.
+
+    Attributes:
+        recent: of a whole version the last windows, good or bad, for the versions beside it.
+    """
 
     calm: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     latest: tuple[int, dict[str, float]] | None = None
+    recent: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+    def since(self, after: int) -> dict[str, float]:
+        """Medians over the last windows that ended later; the last one's where none did."""
+        known = [levels for end, levels in self.recent if end > after]
+        return _medians(known) if known else dict(self.latest[1] if self.latest else {})
 
     def usual(self, until: int) -> dict[str, float]:
         """Medians over the calm windows that ended by then."""
@@ -63,6 +74,8 @@ class History:
         shelf = self.shelves.setdefault((result.version, result.segment, part), Shelf())
         levels = levels_of(result, part)
         shelf.latest = (result.end, levels)
+        if result.segment is None and len(self.first_seen) > 1:
+            shelf.recent = [*shelf.recent, shelf.latest][-RECENT:]
         if not calm or not levels:
             return
         limit = WHOLE if result.segment is None else SEGMENT
@@ -107,8 +120,8 @@ class History:
             if other == version or shelf is None or shelf.latest is None:
                 continue
             if shelf.latest[0] >= oldest:
-                judged = self.shelves.get((other, None, "quality"))
-                now = {**(judged.latest[1] if judged and judged.latest else {}), **shelf.latest[1]}
+                judged = self.shelves.get((other, None, "quality"), Shelf())
+                now = {**judged.since(until), **shelf.since(until)}
                 found[other] = Neighbour(self.usual(other, None, until), now)
         return found
 
@@ -136,7 +149,12 @@ class History:
         """For a snapshot."""
         return {
             "shelves": [
-                [*key, [list(c) for c in shelf.calm], shelf.latest and list(shelf.latest)]
+                [
+                    *key,
+                    [list(c) for c in shelf.calm],
+                    shelf.latest and list(shelf.latest),
+                    [list(r) for r in shelf.recent],
+                ]
                 for key, shelf in self.shelves.items()
             ],
             "windows": {v: [list(w) for w in kept] for v, kept in self.windows.items()},
@@ -147,10 +165,11 @@ class History:
     def from_plain(cls, plain: Mapping[str, Any]) -> History:
         """What `as_plain` wrote."""
         history = cls(first_seen=dict(plain["first_seen"]))
-        for version, segment, part, calm, latest in plain["shelves"]:
+        for version, segment, part, calm, latest, *recent in plain["shelves"]:
             history.shelves[version, segment, part] = Shelf(
                 [(end, dict(levels)) for end, levels in calm],
                 None if latest is None else (latest[0], dict(latest[1])),
+                [(end, dict(levels)) for end, levels in (recent[0] if recent else ())],
             )
         for version, windows in plain["windows"].items():
             history.windows[version] = [(end, stored) for end, stored in windows]

@@ -8,7 +8,9 @@ from inferwatch.settings.metric_path import DERIVED_RATES
 BURN = ".burn"
 """Behind the metric of an objective: how many times too fast its budget is spent."""
 
-_BAD_VALUES = tuple(f".{key}" for key in {*DERIVED_RATES, *DERIVED_RATES.values(), "rates"})
+_BAD_VALUES = tuple(
+    f".{key}" for key in {*DERIVED_RATES, *DERIVED_RATES.values(), "rates", "count"}
+)
 
 _BY_CAUSE = {
     (AlertKind.QUALITY, "overfit"): AlertKind.OVERFIT,

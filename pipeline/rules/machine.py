@@ -78,9 +78,15 @@ class Machine:
         return self.phase in (Phase.FIRING, Phase.RECOVERING)
 
     def advance(
-        self, state: State, end: int, timing: Timing, *, urgent: bool = False
+        self,
+        state: State,
+        end: int,
+        timing: Timing,
+        *,
+        urgent: bool = False,
+        since: int | None = None,
     ) -> Moved | None:
-        """Take the verdict of the window that ends at `end`.
+        """Take the verdict of the window that ends at `end`; it may tell of a time before.
 
         >>> machine, minute = Machine(), Timing(hold=120, keep=0, size=60, slide=60)
         >>> [machine.advance(State.BREACHED, end, minute) for end in (60, 120, 180)]
@@ -93,10 +99,12 @@ class Machine:
         gap = 0 if self.last_end is None else end - self.last_end
         self.last_end = end
         if state is State.BREACHED:
-            return self._breach(end, gap, timing, urgent)
+            return self._breach(end, gap, timing, urgent, since)
         return self._clear(end, timing)
 
-    def _breach(self, end: int, gap: int, timing: Timing, urgent: bool) -> Moved | None:
+    def _breach(
+        self, end: int, gap: int, timing: Timing, urgent: bool, since: int | None
+    ) -> Moved | None:
         self.last_breach = end
         if self.is_open:
             self.phase = Phase.FIRING
@@ -104,6 +112,9 @@ class Machine:
         # After a silence nobody knows whether the condition held: `for` begins anew.
         if self.phase is Phase.QUIET or gap > 3 * timing.size:
             self.phase, self.since, self.starts_at = Phase.PENDING, end, end - timing.slide
+            if since is not None:
+                after = -1 if self.resolved_at is None else self.resolved_at
+                self.starts_at = max(after, min(since, self.starts_at))
         if not urgent and end - self.since < timing.hold:
             return None
         self.phase = Phase.FIRING

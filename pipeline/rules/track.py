@@ -25,16 +25,18 @@ class Judgement:
     state: State
     urgent: bool
     findings: tuple[Finding, ...]
+    since: int | None = None
 
     def as_plain(self) -> list[Any]:
         """For a snapshot."""
-        return [self.end, str(self.state), self.urgent, [f.as_plain() for f in self.findings]]
+        findings = [f.as_plain() for f in self.findings]
+        return [self.end, str(self.state), self.urgent, findings, self.since]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> Judgement:
         """What `as_plain` wrote."""
-        end, state, urgent, findings = plain
-        return cls(end, State(state), urgent, tuple(Finding(*f) for f in findings))
+        end, state, urgent, findings, *since = plain  # format 1 knew no `since`
+        return cls(end, State(state), urgent, tuple(Finding(*f) for f in findings), *since)
 
 
 @dataclass(slots=True)
@@ -88,7 +90,9 @@ class Track:
 
     def judge(self, verdict: Verdict, end: int, timing: Timing, retention: int) -> Moved | None:
         """Take the verdict of the next window."""
-        moved = self.machine.advance(verdict.state, end, timing, urgent=verdict.urgent)
+        moved = self.machine.advance(
+            verdict.state, end, timing, urgent=verdict.urgent, since=verdict.since
+        )
         self.closed = [
             e for e in self.closed if e.judgements and e.judgements[-1].end > end - retention
         ]
@@ -99,7 +103,9 @@ class Track:
             self.current = Episode(self.machine.starts_at)
         if verdict.state is not State.UNKNOWN:
             held = verdict.findings if verdict.state is State.BREACHED else ()
-            self.current.judgements.append(Judgement(end, verdict.state, verdict.urgent, held))
+            self.current.judgements.append(
+                Judgement(end, verdict.state, verdict.urgent, held, verdict.since)
+            )
             self.current.trim(end - retention)
         return moved
 
@@ -158,7 +164,7 @@ class Track:
     def _overturn(self, episode: Episode, timing: Timing) -> Episode | None:
         again = Machine(resolved_at=self.machine.resolved_at, refires=self.machine.refires)
         fired = any(
-            again.advance(j.state, j.end, timing, urgent=j.urgent) is Moved.FIRED
+            again.advance(j.state, j.end, timing, urgent=j.urgent, since=j.since) is Moved.FIRED
             for j in list(episode.judgements)
         )
         if episode is not self.current:

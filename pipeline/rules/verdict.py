@@ -79,12 +79,14 @@ class Verdict:
         findings: what breached, the worst first; when clear, what came nearest to it.
         urgent: so gross that the rule does not wait for more windows.
         told: the detector's own words for a breach.
+        since: when it began, where that is before this window; None where it is this window.
     """
 
     state: State
     findings: tuple[Finding, ...] = ()
     urgent: bool = False
     told: Told | None = None
+    since: int | None = None
 
 
 UNKNOWN = Verdict(State.UNKNOWN)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from inferwatch.errors import StateFormatError
-from inferwatch.events.alert import Alert
+from inferwatch.events.alert import Alert, Severity
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.events.window import WindowResult
 from inferwatch.settings.rules import RuleSettings
@@ -19,7 +19,8 @@ from pipeline.diagnosis.examine import diagnose
 from pipeline.diagnosis.view import Diagnosis, View
 from pipeline.rules import compose
 from pipeline.rules.baselines import Past
-from pipeline.rules.builtin import builtin_detectors
+from pipeline.rules.budget import DEFAULT_BUDGET, Budget
+from pipeline.rules.builtin import allowance_of, builtin_detectors
 from pipeline.rules.burn import BurnRule
 from pipeline.rules.configured import configured
 from pipeline.rules.detector import Case, Detector, Part
@@ -31,9 +32,13 @@ from pipeline.rules.related import with_related
 from pipeline.rules.threshold import ThresholdRule
 from pipeline.rules.track import Episode, Track
 from pipeline.rules.verdict import State, Verdict
+from pipeline.rules.versions import elders_of
+from pipeline.rules.volume import VolumeDetector, VolumeWatch
+from pipeline.rules.volume import detectors as volume_detectors
 from pipeline.rules.watched import WatchedModel, smallest_window
 
-FORMAT = 2
+FORMAT = 3
+"""3: sums, first values and volume are remembered too."""
 REFINED_WINDOWS = 5
 """The causes of an incident are measured again in its first windows, while it still unfolds."""
 SILENT_WINDOWS = 30
@@ -62,6 +67,7 @@ class ModelWatch:
         *,
         retention_ms: int,
         config_file: str | None = None,
+        budget: Budget = DEFAULT_BUDGET,
     ) -> None:
         """Bind the rules, or the built-in set where the config has none, to the model.
 
@@ -70,12 +76,14 @@ class ModelWatch:
             rules: None for the built-in set.
             retention_ms: for how long after its end a window may be revised.
             config_file: what suggested commands are to name as their config.
+            budget: false alarms a month that the built-in set may cost.
         """
         self._model = model
         self._retention = retention_ms
         self._config_file = config_file
         self._smallest = smallest_window(model)
-        self._detectors = self._bind(rules)
+        self._volume: VolumeWatch | None = None
+        self._detectors = self._bind(rules, budget)
         self._warnings = self._find_warnings(rules or ())
         self._tracks: dict[Thing, Track] = {}
         self._pasts: dict[Thing, Past] = {}
@@ -100,7 +108,7 @@ class ModelWatch:
         if result.end <= self._judged.get(stream, result.end - 1):
             return self._revise(result, part, reference)
         self._judged[stream] = result.end
-        alerts: list[Alert] = []
+        alerts = self._add_volume(result) if part == "final" else []
         calm = True
         for detector in self._detectors:
             if detector.watch.part != part or detector.watch.window != result.window:
@@ -121,14 +129,46 @@ class ModelWatch:
             self._forget(result.end)
         return alerts + self._expire(result, part)
 
+    def tick(self, until: int) -> list[Alert]:
+        """The clock of the stream has come so far, and all windows up to then were judged.
+
+        What nobody sends has no window: so silence is told by the clock alone.
+        """
+        volume = self._volume
+        if volume is None:
+            return []
+        alerts: list[Alert] = []
+        dead, odd = (d for d in self._detectors if isinstance(d, VolumeDetector))
+        for judged in volume.until(until, named=self._names_volume()):
+            for detector, verdict in ((dead, judged.dead), (odd, judged.odd)):
+                case = Case(self._model, judged.result, None, Past())
+                alerts += self._take(detector, case, verdict)
+        return alerts
+
+    def _add_volume(self, result: WindowResult) -> list[Alert]:
+        if self._volume is None or result.segment or result.window != self._smallest.text:
+            return []
+        alerts = self.tick(result.end - 1)
+        self._volume.add(result)
+        return alerts
+
+    def _names_volume(self) -> bool:
+        keys = {d.watch.key for d in self._detectors if isinstance(d, VolumeDetector)}
+        return any(key in keys for key, _, _ in self._tracks)
+
     def snapshot(self) -> dict[str, Any]:
         """All state in plain values; the format number comes first."""
         return {
             "format": FORMAT,
             "tracks": [[*thing, track.as_plain()] for thing, track in self._tracks.items()],
-            "pasts": [[*thing, past.as_plain()] for thing, past in self._pasts.items() if past],
+            "pasts": [
+                [*thing, self._pasts[thing].as_plain()]
+                for thing in sorted(self._pasts, key=_by_text)
+                if self._pasts[thing]
+            ],
             "judged": [[*stream, end] for stream, end in self._judged.items()],
             "history": self._history.as_plain(),
+            "volume": None if self._volume is None else self._volume.as_plain(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -158,10 +198,15 @@ class ModelWatch:
             for part, version, segment, window, end in state["judged"]
         }
         self._history = History.from_plain(state["history"])
+        if self._volume is not None and state.get("volume") is not None:
+            self._volume.restore(state["volume"])
 
-    def _bind(self, rules: Sequence[RuleSettings] | None) -> list[Detector]:
+    def _bind(self, rules: Sequence[RuleSettings] | None, budget: Budget) -> list[Detector]:
         if rules is None:
-            return builtin_detectors(self._model)
+            window = self._smallest
+            share = allowance_of(Severity.TICKET, budget, window.slide)
+            self._volume = VolumeWatch(self._model.name, window, share)
+            return [*builtin_detectors(self._model, budget), *volume_detectors(window)]
         bound: dict[str, Detector] = {}
         for rule in rules:
             for detector in configured(rule, self._model):
@@ -197,7 +242,20 @@ class ModelWatch:
         beside = (
             None if detector.beside is None else self._pasts.get((key, detector.beside, segment))
         )
-        return Case(self._model, result, reference, past, beside)
+        return Case(self._model, result, reference, past, beside, self._elders(detector, result))
+
+    def _elders(self, detector: Detector, result: WindowResult) -> dict[str, Past]:
+        """What is remembered of the versions that came before this one, and still serve."""
+        if result.segment is not None:
+            return {}
+        part, recent = detector.watch.part, result.end - 3 * (result.end - result.start)
+        found = {}
+        for version in elders_of(result.version, self._history.first_seen):
+            judged = self._judged.get((part, version, None, result.window), 0)
+            past = self._pasts.get((detector.watch.key, version, None))
+            if past is not None and judged >= recent:
+                found[version] = past
+        return found
 
     def _take(self, detector: Detector, case: Case, verdict: Verdict) -> list[Alert]:
         result, watch = case.result, detector.watch
@@ -328,3 +386,8 @@ class ModelWatch:
                     assert episode is not None
                     alerts.append(compose.fall_silent(watch, episode, result))
         return alerts
+
+
+def _by_text(thing: Thing) -> tuple[str, str, str]:
+    key, version, segment = thing
+    return key, version, segment or ""

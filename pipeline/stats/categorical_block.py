@@ -44,14 +44,14 @@ def categorical_block(
     """
     shown = with_other(categories)
     count = sum(shown.values())
-    index = distance = test = unseen = drift = None
+    index = distance = test = unseen = scores = None
     if reference is not None:
         theirs, ours = side_by_side(categories, reference)
         index, distance = psi(theirs, ours), jensen_shannon(theirs, ours)
         test = chi_square(theirs, ours)
         # A reference that was itself over the limit cannot tell an unseen category.
         unseen = int(ours[-1]) if OTHER not in reference.shares else None
-        drift = categorical_scores(theirs, ours, rows=rows, reference=reference).drifted()
+        scores = categorical_scores(theirs, ours, rows=rows, reference=reference)
     return CategoricalBlock(
         count=count,
         missing=rows - count - non_finite - mismatched,
@@ -63,7 +63,8 @@ def categorical_block(
         chi2=None if test is None else test[0],
         chi2_pvalue=None if test is None else test[1],
         js=distance,
-        drift=drift,
+        drift=None if scores is None else scores.drifted(),
+        deviation=None if scores is None else scores.deviation(),
         top=top_shares(shown),
         entropy=entropy_bits(list(shown.values())) if as_output else None,
         collapsed=_collapsed(shown, count, reference) if as_output else None,

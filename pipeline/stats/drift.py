@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc
 
+from inferwatch.events.window import Deviation
 from pipeline.stats.packing import Ints
 
 Floats = NDArray[np.float64]
@@ -69,6 +70,15 @@ class DriftScores:
             9 * (1 / self.rows + 1 / self.reference_rows)
         )
         return far or changed
+
+    def deviation(self) -> Deviation:
+        """The scores, divided by the over-dispersion: what detectors add up over windows."""
+        return Deviation(
+            rank=self.rank / self.phi,
+            spread=self.spread / self.phi,
+            shape=self.shape / self.phi,
+            effect=self.effect,
+        )
 
 
 def rank_scores(reference: Ints, counts: Ints) -> tuple[float, float, float]:

@@ -64,6 +64,7 @@ def numeric_block(
         js=distance,
         wasserstein=moved,
         drift=None if scores is None else scores.drifted(),
+        deviation=None if scores is None else scores.deviation(),
         entropy=_entropy(numbers, cells) if as_output else None,
         collapsed=_collapsed(numbers, cells) if as_output else None,
     )

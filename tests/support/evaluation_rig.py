@@ -9,6 +9,7 @@ from inferwatch import topics
 from inferwatch.events.kinds import Kind
 from inferwatch.settings import load
 from pipeline.decode import Decoder, RawRecord
+from pipeline.detector_memory import Memory
 from pipeline.epoch import EpochGate, LogSpan
 from pipeline.evaluate import ModelEvaluator, Outlets
 from pipeline.evaluators import Evaluators
@@ -146,6 +147,7 @@ class EvaluationRig:
         self.settings = load(None, text=config)
         self.references = ReferenceCatalog()
         self.learned = []
+        self.state = {}
         self._records = 10**12
         self.now_ms = 1_000_000
         self.partitions = MemoryPartitionStore()
@@ -164,9 +166,22 @@ class EvaluationRig:
         self.partitions.lose()
         self.evaluations.lose()
 
+    def memory(self, model, faults):
+        """The model's place in `monitoring.state`."""
+
+        async def recall():
+            return self.state.get(model)
+
+        async def keep(state):
+            if faults.memory is not None:
+                await faults.memory(state)
+            self.state[model] = state
+
+        return Memory(recall, keep)
+
     def worker(self, name="w"):
         """Something with `round()`; its `faults` stand before what it sends."""
-        faults = SimpleNamespace(window=None, alert=None, reference=None, read=None)
+        faults = SimpleNamespace(window=None, alert=None, reference=None, read=None, memory=None)
 
         async def window(result):
             if faults.window is not None:
@@ -205,7 +220,9 @@ class EvaluationRig:
                 self.partitions,
                 self.evaluations,
                 published,
-                Outlets(window=window, alert=alert, published=again),
+                Outlets(
+                    window=window, alert=alert, published=again, memory=self.memory(model, faults)
+                ),
                 whole_from=whole_from,
                 closed=closed,
             )

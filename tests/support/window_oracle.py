@@ -2,7 +2,7 @@
 
 Nothing of the pipeline is used here: the raw rows are plain lists, and each field of a block has
 its oracle. A field without one fails the comparison, so that no number goes unchecked; verdicts
-(`drift`, `collapsed`) have tests of their own.
+(`drift`, `collapsed`), and the scores behind them (`deviation`), have tests of their own.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import scipy.spatial.distance
 import scipy.stats
 import sklearn.metrics as skm
 
-VERDICTS = {"drift", "collapsed"}
+VERDICTS = {"drift", "collapsed", "deviation"}
 SLOW_MS = (20, 75)
 """The limits of requests that count as slow."""
 LIGHT_TAILED = {"normal", "uniform", "ties", "mostly zero", "large", "tiny", "two spikes"}

@@ -8,6 +8,8 @@ from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import names, percent
 from pipeline.rules.significance import count_limit
 
+LEAST = 0.005
+"""The smallest rise that matters, as a share of the rows: the detector's own."""
 ALL = 0.98
 """From here on the column is gone, which `schema_change` says."""
 
@@ -47,7 +49,7 @@ def _rise(pair: Pair) -> float:
     rate, before = pair.now.missing / pair.rows, pair.missing_before()
     beyond_chance = pair.now.missing > count_limit(pair.rows, pair.good.missing, pair.rows_before)
     rise = rate - before
-    return rise if beyond_chance and rise >= 0.02 and rate < ALL else 0.0
+    return rise if beyond_chance and rise >= LEAST and rate < ALL else 0.0
 
 
 def _evidence(pair: Pair) -> Evidence:

@@ -5,28 +5,39 @@ from __future__ import annotations
 from inferwatch.events.alert import Evidence, Suggestion
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import clock, number
+from pipeline.rules.versions import elders_of
 
+MIN_ROWS = 50
+"""With fewer rows two versions that are alike look different."""
 FRESH_WINDOWS = 5
 """The bad time began within so many windows of the version's first."""
 
 
 def examine(view: View) -> Examined | None:
-    """Surer where the version beside it does well at the same time."""
+    """Surer where the version beside it does well at the same time.
+
+    Where it did not begin with the version's first windows, only then.
+    """
     result = view.result
     first = view.first_seen.get(result.version)
-    older = {v: seen for v, seen in view.first_seen.items() if first is None or seen < first}
+    older = elders_of(result.version, view.first_seen)
     if first is None or not older:
         return None
-    if view.starts_at - first > FRESH_WINDOWS * (result.end - result.start):
-        return None
-    before = max(older, key=lambda v: (older[v], v))
+    before = older[-1]
     beside = _beside(view, before)
-    confidence = 0.65 if beside is None else 0.85 if beside[2] else 0.3
+    is_new = first > view.first_seen[before]
+    if is_new and view.starts_at - first <= FRESH_WINDOWS * (result.end - result.start):
+        confidence = 0.65 if beside is None else 0.85 if beside[2] else 0.3
+        why = f"it began with version {result.version}, first seen at {clock(first)}; "
+    elif beside is not None and beside[2] and result.rows >= MIN_ROWS:
+        # It took its time to show, but whatever the world does, the version beside it bears it.
+        confidence, why = 0.7, f"it is version {result.version} alone, in the same traffic; "
+    else:
+        return None
     return examined(
         "new_version",
         confidence,
-        f"it began with version {result.version}, first seen at {clock(first)}; version {before} "
-        f"{_how(beside)}",
+        f"{why}version {before} {_how(beside)}",
         evidence=_evidence(view, before, beside),
         suggestions=(
             Suggestion(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from inferwatch.events.alert import Evidence, Suggestion
+from inferwatch.events.window import NumericBlock
 from pipeline.diagnosis.columns import MIN_ROWS, Pair, pairs, shares_of
 from pipeline.diagnosis.shape import likeness, quantiles_of, shape_of
 from pipeline.diagnosis.view import Examined, View, examined
@@ -67,7 +68,11 @@ def _misfit(now: Pair, good: Pair) -> float:
     if now.now.count < MIN_ROWS:
         return 0.0 if now is good else 25.0
     if window is not None and shape is not None:
-        return shape.misfit(window)
+        misfit = shape.misfit(window)
+        block = now.now
+        if now is good or not isinstance(block, NumericBlock) or block.mean is None:
+            return misfit
+        return min(misfit, shape.moments_misfit(block.mean, block.std or 0.0))
     mine, theirs = shares_of(now.now), shares_of(good.good)
     if mine is None or theirs is None:
         return 25.0

@@ -124,7 +124,8 @@ def best_fit(pair: Pair) -> Fit | None:
         return None
     if shape.spread == 0 or window[0] == window[2]:
         return _fit_moments(pair, shape, window)
-    if shape.misfit(window) < CHANGED:
+    # A unit changes every value: where the middle and one side stayed, it is the tail's affair.
+    if shape.misfit(window) < CHANGED or shape.only_tail_moved(window):
         return None
     moved = min(shape.misfit(window), shape.misfit(window, 1.0, _shift(shape, window)))
     stretched = shape.misfit(window, _stretch(shape, window))

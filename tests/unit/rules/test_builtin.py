@@ -124,7 +124,7 @@ def lossy(rng, i):
         (some_missing, "data-quality", "ticket", "data_quality", 1, "missing_values"),
         (unseen, "data-quality", "ticket", "data_quality", 1, "new_category"),
         (one_answer, "prediction-collapse", "page", "collapse", 0, "prediction_collapse"),
-        (inaccurate, "quality-drop", "page", "quality", 1, "concept_change"),
+        (inaccurate, "quality-drop", "page", "quality", 0, "concept_change"),
         (failing, "error-rate", "page", "errors", 0, "errors_upstream"),
         (slow, "latency-high", "page", "latency", 2, "unknown"),
         (lossy, "incomplete", "ticket", "blind", 1, "blind"),

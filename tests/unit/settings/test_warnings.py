@@ -47,8 +47,8 @@ SURPRISING = [
         "clear",
     ),
     (
-        "alerting: {budget: {pages: 3}}",
-        "1:12: alerting.budget: warning: this version does not act on it yet",
+        "models: [{name: m, labels: {memory: 1MiB}}]",
+        "1:29: models[0].labels.memory: warning: this version does not act on it yet",
     ),
 ]
 
@@ -91,7 +91,6 @@ def test_every_key_that_nothing_acts_on_is_a_key_of_the_tree():
     """A pattern that fits no legal config would hide that its key is acted on by now."""
     texts = {
         "models.*.labels.memory": "models: [{name: a, labels: {memory: 1MiB}}]",
-        "alerting.budget": "alerting: {budget: {pages: 1}}",
     }
     for pattern in NOT_YET:
         warnings = load("f", text=texts[pattern]).warnings
@@ -107,7 +106,9 @@ def test_a_pattern_may_ask_for_a_value():
 
 def test_warnings_are_in_the_order_of_the_text():
     text = (
-        "alerting: {budget: {}}\nmodels: [{name: '*'}, {name: b}]\n"
-        "rules: [{name: a, metric: rows, when: '< 1', window: 5h}]\n"
+        "models:\n"
+        "- {name: '*', labels: {memory: 1MiB}}\n"
+        "- {name: b}\n"
+        "- {name: c, labels: {memory: 1MiB}}\n"
     )
-    assert [w.split(":")[1] for w in load("f", text=text).warnings] == ["1", "2", "3"]
+    assert [w.split(":")[1] for w in load("f", text=text).warnings] == ["2", "3", "4", "4"]

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from inferwatch.events.reference import ColumnReference, NumericReference
 from pipeline.columns import Column
@@ -94,3 +95,33 @@ def test_scores_have_the_sign_of_the_shift() -> None:
             assert np.sign(scores.rank) == np.sign(scores.effect) == np.sign(shift)
         else:
             assert np.sign(scores.spread) == np.sign(scale - 1) and abs(scores.spread) > 5
+
+
+def test_the_deviation_is_what_scipy_makes_of_the_raw_rows() -> None:
+    rng = np.random.default_rng(5)
+    known, seen = rng.integers(0, 60, 4_000) * 1.0, rng.integers(4, 66, 900) * 1.0
+    counter = ColumnCounter(None, reference_of(numbers(known)), 10)
+    counter.update(numbers(seen))
+    block = counter.result()
+    assert block is not None and block.deviation is not None
+    test = scipy.stats.mannwhitneyu(seen, known, method="asymptotic", use_continuity=False)
+    area = test.statistic / (len(seen) * len(known)) - 0.5
+    assert block.deviation.effect == pytest.approx(area, abs=0.005)
+    score = scipy.stats.norm.isf(test.pvalue / 2) * np.sign(area)
+    assert block.deviation.rank == pytest.approx(score, rel=0.02)
+
+
+def test_the_deviation_of_one_that_wanders_is_divided_by_how_much() -> None:
+    rng = np.random.default_rng(6)
+    still = reference_of(numbers(rng.normal(size=5_000)))
+    window = numbers(rng.normal(0.3, 1, 800))
+    found = []
+    for reference in (still, dataclasses.replace(still, chunk_phi=4.0, chunk_rows=800)):
+        counter = ColumnCounter(None, reference, 10)
+        counter.update(window)
+        block = counter.result()
+        assert block is not None and block.deviation is not None
+        found.append(block.deviation)
+    assert found[1].rank == pytest.approx(found[0].rank / 4)
+    assert found[1].shape == pytest.approx(found[0].shape / 4)
+    assert found[1].effect == found[0].effect

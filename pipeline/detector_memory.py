@@ -1,0 +1,122 @@
+"""What detectors have learned of each model, in `monitoring.state`: for a Redis that lost it all.
+
+Panes are counted again from the log; what was learned of days that the log no longer holds, sums
+over windows and open incidents are not. So each evaluation is written there too, key
+`detectors/MODEL`, at most once a minute and whenever an alert was made, and read where Redis has
+none. What was judged since then is judged again, with the same incidents and ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from inferwatch import topics
+from inferwatch.errors import ServiceUnreachableError
+from inferwatch.settings import Settings
+from inferwatch.topic_reader import read_to_end
+from pipeline.transport import TRANSIENT, Transport
+
+log = logging.getLogger(__name__)
+
+KIND = "detectors"
+EVERY_MS = 60_000
+MAX_BYTES = 900_000
+"""A broker takes records of 1 MiB where it is not told otherwise."""
+FRESH_S = 10.0
+
+
+async def _forgets() -> None:
+    return None
+
+
+async def _nowhere(state: bytes) -> None:
+    """Kept in Redis alone."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """One model's place in `monitoring.state`.
+
+    Attributes:
+        recall: what was written last; None where nothing was.
+        keep: writes it; a failure is told, no more: the next one comes soon.
+    """
+
+    recall: Callable[[], Awaitable[bytes | None]] = _forgets
+    keep: Callable[[bytes], Awaitable[None]] = _nowhere
+    kept_at: int | None = None
+
+    async def remember(self, state: bytes, now_ms: int, *, at_once: bool) -> None:
+        """Write the state, where the last time is long enough ago."""
+        if self.kept_at is not None and not at_once and now_ms - self.kept_at < EVERY_MS:
+            return
+        self.kept_at = now_ms
+        await self.keep(state)
+
+
+class DetectorTopic:
+    """Reads and writes the models' places in the topic."""
+
+    def __init__(self, settings: Settings, transport: Transport) -> None:
+        """Prepare; nothing is read yet."""
+        self._settings = settings
+        self._transport = transport
+        self._topic = topics.STATE.full_name(settings.topics.prefix)
+        self._known: dict[bytes, bytes] = {}
+        self._read_at: float | None = None
+        self._reading = asyncio.Lock()
+        self._too_large: set[str] = set()
+
+    def of(self, model: str) -> Memory:
+        """The place of one model."""
+        key = f"{KIND}/{model}".encode()
+
+        async def recall() -> bytes | None:
+            await self._read()
+            return self._known.get(key)
+
+        async def keep(state: bytes) -> None:
+            if len(state) <= MAX_BYTES:
+                await self._send(key, state)
+            elif model not in self._too_large:
+                self._too_large.add(model)
+                log.warning(
+                    "%s: what was learned of it (%d bytes) is more than a record of %s holds "
+                    "(%d): a flushed Redis would lose it",
+                    model,
+                    len(state),
+                    self._topic,
+                    MAX_BYTES,
+                )
+
+        return Memory(recall, keep)
+
+    async def _send(self, key: bytes, state: bytes) -> None:
+        try:
+            await self._transport.send(self._topic, key, state)
+        except TRANSIENT as error:
+            log.warning("%s took no record (%s): tried again in a minute", self._topic, error)
+
+    async def _read(self) -> None:
+        """Read the topic, where that is not just done: models that are new come in numbers."""
+        async with self._reading:
+            if self._read_at is not None and time.monotonic() - self._read_at < FRESH_S:
+                return
+            try:
+                self._known = await asyncio.to_thread(self._latest)
+            except ServiceUnreachableError as error:
+                raise ConnectionError(str(error)) from error
+            self._read_at = time.monotonic()
+
+    def _latest(self) -> dict[bytes, bytes]:
+        latest: dict[bytes, tuple[int, bytes | None]] = {}
+        for record in read_to_end(self._settings, self._topic):
+            key = record.key or b""
+            # By time: a topic that got more partitions has older values of a key elsewhere.
+            if key.startswith(KIND.encode()) and record.timestamp >= latest.get(key, (0, None))[0]:
+                latest[key] = (record.timestamp, record.value)
+        return {key: value for key, (_, value) in latest.items() if value}
