@@ -24,12 +24,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.decode import Decoded, Decoder, RawRecord
+from pipeline.decode.record import runs_above
 from pipeline.labels.kept import KeptRows
 from pipeline.limits import Moves
 from pipeline.pane_shelf import PaneShelf
@@ -119,6 +120,7 @@ class PartitionOwner:
         self._generation = ""
         self._inbox: deque[_Arrival] = deque()
         self._inbox_bytes = 0
+        self._unsettled_bytes = 0
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -208,7 +210,7 @@ class PartitionOwner:
                 raise Refused(f"{self.source}: Redis no longer holds what was written last")
         batch = self._next_batch()
         try:
-            for run in _runs(state.offset, [arrival.record for arrival in batch]):
+            for run in runs_above(state.offset, [arrival.record for arrival in batch]):
                 if run[0].offset > state.offset + 1:
                     await self._mend(state, run[0].offset)
                 await self._count(state, run)
@@ -252,9 +254,15 @@ class PartitionOwner:
             self._generation = stored.generation
         await asyncio.to_thread(panes.wake, latest(stored.panes if stored else ()))
         self._panes = panes
-        if self._position < 0:
-            # Nothing was delivered: what an idle partition lost is otherwise never read again.
-            _, self._position = await asyncio.to_thread(around.log.bounds, self.source)
+        if stored is not None or self._position < 0:
+            _, end = await asyncio.to_thread(around.log.bounds, self.source)
+            if stored is not None:
+                # A killed owner was at most one step ahead of what it wrote, never of the log.
+                self._state.settled_from = min(stored.offset + MAX_STEP_RECORDS, end - 1)
+                self._unsettled_bytes = self._work.step_bytes
+            if self._position < 0:
+                # Nothing was delivered: what an idle partition lost is otherwise never read again.
+                self._position = end
         log.info("%s: loaded at offset %d", self.source, self._state.offset)
 
     async def _mend(self, state: PartitionState, goal: int) -> None:
@@ -274,6 +282,9 @@ class PartitionOwner:
         around = self._around
         if records:
             through = records[-1].offset
+            self._unsettled_bytes -= sum(len(record.value or b"") for record in records)
+            if self._unsettled_bytes < 0:
+                state.settled_from = min(state.settled_from, through)
             # A reference that was published before one of these records is known by now: so a
             # rebuild, which knows it too, counts the same.
             await around.references_read()
@@ -357,21 +368,3 @@ class PartitionOwner:
         self._inbox_bytes += sum(len(arrival.record.value or b"") for arrival in arrivals)
         if self._inbox:
             self._arrived.set()
-
-
-def _runs(offset: int, records: Sequence[RawRecord]) -> Iterator[list[RawRecord]]:
-    """The records above `offset`, cut where offsets are missing between them.
-
-    After a rebalance records come again that lie in the inbox already: each is taken once.
-    """
-    run: list[RawRecord] = []
-    for record in records:
-        if record.offset <= offset:
-            continue
-        if run and record.offset != offset + 1:
-            yield run
-            run = []
-        run.append(record)
-        offset = record.offset
-    if run:
-        yield run

@@ -35,6 +35,7 @@ from pipeline.evaluate import ModelEvaluator, Outlets
 from pipeline.evaluators import Evaluators
 from pipeline.first_references import FirstReferences
 from pipeline.fold import Folder
+from pipeline.label_memory import LabelMemory
 from pipeline.log import LogEnds, LogReader
 from pipeline.models import ModelPlans, longest_horizon
 from pipeline.owners import Owners
@@ -46,6 +47,7 @@ from pipeline.start import FirstOffset
 from pipeline.state.evaluations import EvaluationStore
 from pipeline.state.kept import KeptStore
 from pipeline.state.keys import Keys, SourcePartition
+from pipeline.state.label_samples import LabelSampleStore
 from pipeline.state.partitions import PartitionStore
 from pipeline.surroundings import Surroundings
 from pipeline.transport import TRANSIENT, Transport, partition_of_model
@@ -99,6 +101,14 @@ class Engine:
         keys = Keys(settings.topics.prefix)
         self._store = PartitionStore(redis, keys)
         self._kept = KeptStore(redis, keys, longest_horizon(settings))
+        self._plans = ModelPlans(settings)
+        self._label_memory = LabelMemory(
+            self._plans,
+            self._kept,
+            LabelSampleStore(redis, keys),
+            keeps_for=self._keeps_for() + self._kept.width,
+            width=self._kept.width,
+        )
         self._evaluations = EvaluationStore(redis, keys)
         self._first_offset = FirstOffset(settings, self._log, now_ms)
         self._windows = WindowsLog(
@@ -108,7 +118,6 @@ class Engine:
             self.worker_id,
         )
         self._detectors = DetectorTopic(settings, transport)
-        self._plans = ModelPlans(settings)
         self._room = RunRoom()
         self._kinds = {self._name(topic): kind for topic, kind in KINDS.items()}
         self._sources = [
@@ -206,12 +215,16 @@ class Engine:
                 partial(self._counted, topics.PREDICTIONS),
                 self._evaluations.lookup,
             )
-        return EventWork(Folder(self._settings, self._references), expiry)
+        memory = self._label_memory if self._kinds[source.topic] is Kind.PREDICTION else None
+        return EventWork(Folder(self._settings, self._references), expiry, memory)
+
+    def _keeps_for(self) -> int:
+        """How far the labels' time goes past a kept prediction before it goes."""
+        return 2 * longest_horizon(self._settings) + self._settings.retention.restate
 
     async def _sweep_for_ever(self) -> None:
         """Let kept predictions go that no label can ask for any more, by the labels' time."""
-        settings = self._settings
-        oldest = 2 * longest_horizon(settings) + settings.retention.restate
+        oldest = self._keeps_for()
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
             try:

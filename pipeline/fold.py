@@ -27,6 +27,7 @@ from pipeline.columns import (
 from pipeline.decode import Chunk, Decoded
 from pipeline.decode.column_values import as_texts
 from pipeline.estimate.confidence import ConfidenceCounter, Confidences
+from pipeline.labels.falling_sample import shared
 from pipeline.labels.kept import KeptRows, kept_rows
 from pipeline.limits import Moves, NameLimits, PaneLimiter, pool_of
 from pipeline.models import ModelPlan, ModelPlans
@@ -184,7 +185,8 @@ class Folder:
     ) -> None:
         rows = chunk.rows
         assert isinstance(rows, PredictionRows)
-        joinable = _joinable(rows, group.rows, plan.settings.labels.sample)
+        share = shared(plan.settings.labels.sample, state.label_halvings.get(plan.name, 0))
+        joinable = _joinable(rows, group.rows, share)
         homes = self._homes(state, rows, plan, group, outcome)
         for home, positions in homes:
             counts = self._counts(state, home, group.closed_until, outcome)

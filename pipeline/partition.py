@@ -51,6 +51,10 @@ class PartitionState:
         panes: by the text of their key; of those the store holds some may rest (pane_shelf.py).
         labels: of a labels partition: what each id was last said to be.
         samples: of a predictions partition: by model, the rows that a reference is learned from.
+        label_halvings: how often the sample of a model's predictions that are kept for labels is
+            halved, from the next row on.
+        settled_from: from this offset on nobody can have kept rows before this owner did; not
+            stored.
     """
 
     offset: int = -1
@@ -62,6 +66,8 @@ class PartitionState:
     panes: MutableMapping[str, Pane] = field(default_factory=dict)
     labels: dict[str, LabelRecord] = field(default_factory=dict)
     samples: dict[str, RowSample] = field(default_factory=dict)
+    label_halvings: dict[str, int] = field(default_factory=dict)
+    settled_from: int = -1
 
     def head(self) -> list[Any]:
         """Everything but panes, labels and samples: small, written with every step."""
@@ -71,6 +77,7 @@ class PartitionState:
             sorted(self.models),
             {origin: seen.snapshot() for origin, seen in self.origins.items()},
             self.totals.snapshot(),
+            self.label_halvings,
         ]
 
     @classmethod
@@ -83,7 +90,7 @@ class PartitionState:
         samples: Mapping[str, RowSample] | None = None,
     ) -> PartitionState:
         """What `head` and the snapshots of labels and samples gave, with these panes."""
-        from_start, high_ts, models, origins, totals = head
+        from_start, high_ts, models, origins, totals, *new = head
         return cls(
             offset,
             from_start,
@@ -94,4 +101,6 @@ class PartitionState:
             panes,
             {identity: LabelRecord.restore(plain) for identity, plain in labels.items()},
             dict(samples or {}),
+            # Heads of an older version have none.
+            dict(new[0]) if new else {},
         )

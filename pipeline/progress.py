@@ -156,7 +156,7 @@ async def read_progress(
     for source, (offset, head, live) in zip(wanted, await store.progress(wanted), strict=True):
         high_ts, models, totals = NEVER, frozenset[str](), [0, 0, 0, {}, 0]
         if head is not None:
-            _, high_ts, names, _, totals = unpack(head, f"the state of {source}")
+            _, high_ts, names, _, totals, *_ = unpack(head, f"the state of {source}")
             models = frozenset(names)
         found[source] = SourceProgress(
             source=source,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from inferwatch import topics
@@ -16,11 +16,14 @@ from inferwatch.settings import Settings
 from inferwatch.store import connect_async, reach_redis
 from pipeline.decode import RawRecord
 from pipeline.epoch import Rebuild, rebuild_of
+from pipeline.labels.falling_sample import SampleInForce
 from pipeline.log import LogReader
-from pipeline.models import ModelPlans
+from pipeline.models import ModelPlans, longest_horizon
 from pipeline.progress import Progress, read_progress
 from pipeline.state.evaluations import EvaluationStore
+from pipeline.state.kept import KeptStore
 from pipeline.state.keys import Keys, SourcePartition
+from pipeline.state.label_samples import LabelSampleStore
 from pipeline.state.partitions import PartitionStore
 from pipeline.windows.watermark import NEVER
 
@@ -50,6 +53,23 @@ class PartitionStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptStatus:
+    """What is kept of a model for its labels.
+
+    Attributes:
+        sample: share of the ids that is kept now; below `of`, it has fallen by itself.
+        of: the share that the config says.
+        bytes: of Redis, that the kept predictions take.
+        memory: the bound on them, `labels.memory`.
+    """
+
+    sample: float
+    of: float
+    bytes: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStatus:
     """One model: its watermark (ms since the epoch), how far behind now, its latest window."""
 
@@ -59,6 +79,16 @@ class ModelStatus:
     window: str | None
     rows: int | None
     completeness: float | None
+    kept: KeptStatus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What Redis holds, read once."""
+
+    progress: Progress
+    epoch: bytes | None
+    kept: Mapping[str, KeptStatus]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +124,8 @@ def read_status(settings: Settings) -> SystemStatus:
         for name in [topic.full_name(settings.topics.prefix)]
         for number in reader.partitions(name)
     ]
-    progress, epoch = asyncio.run(_progress(settings, sources))
+    held = asyncio.run(_held(settings, sources))
+    progress, epoch = held.progress, held.epoch
     partitions = [_partition(progress, source) for source in sources]
     workers = {p.worker for p in partitions if p.worker is not None}
     return SystemStatus(
@@ -103,23 +134,43 @@ def read_status(settings: Settings) -> SystemStatus:
         lag=sum(p.lag or 0 for p in partitions),
         rebuild=None if epoch is None else _rebuild(progress, epoch, reader),
         partitions=partitions,
-        models=list(_models(settings, progress, reader)),
+        models=list(_models(settings, held, reader)),
         firing=_firing(settings, reader),
     )
 
 
-async def _progress(
-    settings: Settings, sources: list[SourcePartition]
-) -> tuple[Progress, bytes | None]:
-    """How far the partitions are, and the epoch that Redis holds."""
+async def _held(settings: Settings, sources: list[SourcePartition]) -> _Held:
     client = connect_async(settings.redis)
     try:
         keys = Keys(settings.topics.prefix)
         epoch = await EvaluationStore(client, keys).held_epoch()
         store = PartitionStore(client, keys)
-        return await read_progress(store, sources, time.time_ns() // 1_000_000), epoch
+        progress = await read_progress(store, sources, time.time_ns() // 1_000_000)
+        taken = await KeptStore(client, keys, longest_horizon(settings)).taken()
+        in_force = await LabelSampleStore(client, keys).read()
+        return _Held(progress=progress, epoch=epoch, kept=dict(_kept(settings, taken, in_force)))
     finally:
         await client.aclose()
+
+
+def _kept(
+    settings: Settings,
+    taken: Mapping[str, Mapping[int, int]],
+    in_force: Mapping[str, SampleInForce],
+) -> Iterator[tuple[str, KeptStatus]]:
+    plans = ModelPlans(settings)
+    for model in sorted(taken.keys() | in_force.keys()):
+        labels = plans.of(model).settings.labels
+        sample = in_force.get(model)
+        yield (
+            model,
+            KeptStatus(
+                sample=labels.sample if sample is None else sample.share(labels.sample),
+                of=labels.sample,
+                bytes=sum(taken.get(model, {}).values()),
+                memory=labels.memory,
+            ),
+        )
 
 
 def _rebuild(progress: Progress, epoch: bytes, reader: LogReader) -> Rebuild | None:
@@ -144,7 +195,8 @@ def _partition(progress: Progress, source: SourcePartition) -> PartitionStatus:
     )
 
 
-def _models(settings: Settings, progress: Progress, reader: LogReader) -> Iterator[ModelStatus]:
+def _models(settings: Settings, held: _Held, reader: LogReader) -> Iterator[ModelStatus]:
+    progress = held.progress
     plans = ModelPlans(settings)
     latest: dict[str, WindowResult] = {}
     for record in _tail(settings, reader, topics.WINDOWS, LAST_WINDOWS):
@@ -163,6 +215,7 @@ def _models(settings: Settings, progress: Progress, reader: LogReader) -> Iterat
             window=None if last is None else last.window,
             rows=None if last is None else last.rows,
             completeness=None if last is None else last.completeness,
+            kept=held.kept.get(model),
         )
 
 

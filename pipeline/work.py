@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from inferwatch.settings import Settings
 from pipeline.commit import Changes
 from pipeline.decode import Decoded
 from pipeline.fold import Folder
+from pipeline.label_memory import LabelMemory
 from pipeline.labels.join import LabelJoin
+from pipeline.labels.kept import KeptRows
 from pipeline.models import ModelPlans
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
@@ -74,10 +76,13 @@ class PaneExpiry:
 class EventWork:
     """Folds predictions, latencies and resources."""
 
-    def __init__(self, folder: Folder, expiry: PaneExpiry) -> None:
-        """Fold with this folder."""
+    def __init__(
+        self, folder: Folder, expiry: PaneExpiry, memory: LabelMemory | None = None
+    ) -> None:
+        """Fold with this folder; `memory` bounds what is kept for labels, None bounds nothing."""
         self._folder = folder
         self._expiry = expiry
+        self._memory = memory
         self._steps = 0
 
     step_bytes = 16 * 1024 * 1024
@@ -85,6 +90,8 @@ class EventWork:
     async def fold(self, state: PartitionState, decoded: Decoded, through: int) -> Changes:
         """Count the rows, away from the event loop: heartbeats go on meanwhile."""
         outcome = await asyncio.to_thread(self._folder.fold, state, decoded, through)
+        if self._memory is not None:
+            await self._bound_kept(self._memory, state, outcome.kept)
         return Changes(
             outcome.dirty,
             outcome.listed,
@@ -92,6 +99,22 @@ class EventWork:
             kept=outcome.kept,
             sampled=outcome.sampled,
         )
+
+    async def _bound_kept(
+        self, memory: LabelMemory, state: PartitionState, kept: Sequence[KeptRows]
+    ) -> None:
+        """Learn what sample is in force from the next step on.
+
+        It is stored before a row is kept by it, and rows that an owner who was killed may have kept
+        are kept again by the sample that it had: so no row is found that is not expected.
+        """
+        memory.keep(kept, state.high_ts)
+        await memory.look()
+        if state.offset < state.settled_from:
+            return
+        for model, times in memory.halvings.items():
+            if times or model in state.label_halvings:
+                state.label_halvings[model] = times
 
     async def idle(self, state: PartitionState) -> Changes:
         """Without records there is nothing to do but to let go what a reference was learned of."""

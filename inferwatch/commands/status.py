@@ -33,6 +33,8 @@ def print_status(status: SystemStatus) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from inferwatch.settings.types import size_text
+
     # Sentences are left in one piece: what is printed may be searched, line by line.
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"{_many(status.workers, 'worker')}, {_many(status.lag, 'record')} to go")
@@ -61,6 +63,14 @@ def print_status(status: SystemStatus) -> None:
             "-" if model.completeness is None else f"{model.completeness:.1%}",
         )
     console.print(models if status.models else "no model has sent anything yet")
+    for model in status.models:
+        if model.kept is not None and model.kept.sample < model.kept.of:
+            kept = model.kept
+            console.print(
+                f"{model.model}: labels of {kept.sample:.4%} of the ids are counted, not of "
+                f"{kept.of:.4%}: kept predictions take {size_text(kept.bytes)} of "
+                f"labels.memory {size_text(kept.memory)}"
+            )
     for part in status.partitions:
         if part.rejected or part.too_late:
             reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(part.rejected.items()))

@@ -87,6 +87,18 @@ def format_duration(ms: int) -> str:
     return f"{ms}ms"
 
 
+def size_text(size: int) -> str:
+    """Bytes for a person.
+
+    >>> size_text(700), size_text(64 * 2**10), size_text(300 * 2**20), size_text(2**31)
+    ('700 B', '64 KiB', '300 MiB', '2 GiB')
+    """
+    for unit in ("GiB", "MiB", "KiB"):
+        if size >= _UNIT_BYTES[unit]:
+            return f"{size / _UNIT_BYTES[unit]:.3g} {unit}"
+    return f"{size} B"
+
+
 def parse_size(value: Any) -> int:
     """Bytes of a size: `64KiB`, `1MiB`, `512`.
 

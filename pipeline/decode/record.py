@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from inferwatch.events.kinds import ORIGIN, REDRIVEN_ORIGIN, REDRIVEN_SEQ, SEQ, SPARSE
@@ -78,3 +79,21 @@ def _number(value: bytes | None) -> int | None:
         return None
     number = int(digits)
     return number if number <= LARGEST_SEQ else None
+
+
+def runs_above(offset: int, records: Sequence[RawRecord]) -> Iterator[list[RawRecord]]:
+    """The records above `offset`, cut where offsets are missing between them.
+
+    After a rebalance records come again that lie in the inbox already: each is taken once.
+    """
+    run: list[RawRecord] = []
+    for record in records:
+        if record.offset <= offset:
+            continue
+        if run and record.offset != offset + 1:
+            yield run
+            run = []
+        run.append(record)
+        offset = record.offset
+    if run:
+        yield run

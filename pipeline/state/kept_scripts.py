@@ -6,6 +6,7 @@ A bucket holds the rows of one shard of ids and one stretch of event time:
     BASE:n    hash, a page: digest of an id -> row. A page holds at most a few hundred rows, so
               that Redis packs it tightly (a listpack: 4 bytes a row beside the row itself)
     BASE:+    sorted set: digest and row, of ids that have more than one row
+    BASE:#    hash: name of a shape -> bytes that its rows take, Redis' own cost included
 
 With p pages, 2^k <= p < 2^(k+1), an id of hash h lies on page h mod 2^(k+1), or where there is no
 such page yet, on h mod 2^k. When pages fill up one more is made, which takes over half of one: no
@@ -14,11 +15,18 @@ step ever moves more than that.
 Source: W. Litwin, "Linear hashing: a new tool for file and table addressing", 1980.
 """
 
-from pipeline.labels.shape import ID_BYTES
+from pipeline.labels.shape import ID_BYTES, NAME_BYTES
 from pipeline.state.history import TELL_HISTORY
 
 FILL = 96
 """Rows a page, on average: fewer cost memory for the page itself, more cost time to search."""
+
+PACKED_MOST = 64
+"""A longer row makes its page a table, which costs more a row (`hash-max-listpack-value`)."""
+
+ROW_COST, TABLE_COST, SORTED_COST = 10, 56, 85
+"""What Redis adds to the bytes of a digest and a row, each within a tenth of `MEMORY USAGE`: on a
+packed page, on one that is a table, in the sorted set."""
 
 _PLACES = f"""
 local base = KEYS[1]
@@ -49,6 +57,12 @@ local half = half_of(pages)
 local first = 3 + 2 * tonumber(ARGV[2])
 for n = 3, first - 1, 2 do call('HSETNX', base, ARGV[n], ARGV[n + 1]) end
 
+local taken = {{}}
+local function count(row, cost)
+  local name = sub(row, 2, {1 + NAME_BYTES})
+  taken[name] = (taken[name] or 0) + ID + #row + cost
+end
+
 local function split()
   local from, to = pages - half, pages
   pages = pages + 1
@@ -78,9 +92,10 @@ for n = first, #ARGV, 2 do
     local page = base .. ':' .. place(id, pages, half)
     if call('HSETNX', page, id, row) == 1 then
       rows = rows + 1
+      count(row, length > {PACKED_MOST} and {TABLE_COST} or {ROW_COST})
       if rows > pages * {FILL} then split() end
     elseif call('HGET', page, id) ~= row then
-      call('ZADD', base .. ':+', 0, id .. row)
+      if call('ZADD', base .. ':+', 0, id .. row) == 1 then count(row, {SORTED_COST}) end
       call('PEXPIRE', base .. ':+', ttl)
     end
   end
@@ -88,6 +103,10 @@ end
 if not held[1] then call('PEXPIRE', base .. ':0', ttl) end
 call('HSET', base, 'pages', pages, 'rows', rows)
 call('PEXPIRE', base, ttl)
+if next(taken) then
+  for name, bytes in pairs(taken) do call('HINCRBY', base .. ':#', name, bytes) end
+  call('PEXPIRE', base .. ':#', ttl)
+end
 {TELL_HISTORY}"""
 
 # KEYS: the bases of buckets. ARGV: for each the digests of the ids that are looked for.
@@ -143,6 +162,6 @@ if last > 0 then
   redis.call('HSET', KEYS[1], 'pages', last)
   return 0
 end
-redis.call('UNLINK', KEYS[1], KEYS[1] .. ':+')
+redis.call('UNLINK', KEYS[1], KEYS[1] .. ':+', KEYS[1] .. ':#')
 return 1
 """

@@ -50,6 +50,11 @@ class Keys:
         return f"{self.root}references"
 
     @property
+    def label_samples(self) -> str:
+        """How much of each model is kept for its labels: model -> what is in force."""
+        return f"{self.root}label-samples"
+
+    @property
     def workers(self) -> str:
         """Who works: worker id -> what it said of itself last."""
         return f"{self.root}workers"

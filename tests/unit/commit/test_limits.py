@@ -1,6 +1,7 @@
 """Names beyond the limits are stored as they are counted: in `__other__`, and nowhere else."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from memory_stores import MemoryKeptStore, MemoryPartitionStore
@@ -38,7 +39,7 @@ class Owned:
         around = Surroundings(
             store=self.store,
             kept=MemoryKeptStore(),
-            log=None,
+            log=SimpleNamespace(bounds=lambda source: (0, 0)),
             references=references,
             references_read=nothing,
             rules_of=lambda model: plans.of(model).counting,

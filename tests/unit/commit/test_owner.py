@@ -120,7 +120,7 @@ class World:
     async def rows(self):
         """The rows that are counted and stored."""
         stored = await self.store.load(SOURCE)
-        return commit.unpack(stored.head, "")[-1][0]
+        return commit.unpack(stored.head, "")[4][0]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from types import SimpleNamespace
 
 import pytest
 from memory_stores import MemoryKeptStore, MemoryPartitionStore
@@ -131,7 +132,7 @@ class World:
         around = Surroundings(
             store=self.store,
             kept=MemoryKeptStore(),
-            log=None,
+            log=SimpleNamespace(bounds=lambda source: (0, 0)),
             references=ReferenceCatalog(),
             references_read=nothing,
             rules_of=lambda model: RULES,

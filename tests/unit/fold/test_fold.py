@@ -134,6 +134,32 @@ def test_a_sample_keeps_the_same_ids_as_the_sidecar_and_counts_only_them_as_join
     assert (counts.joinable, counts.rows) == (len(wanted), 200)
 
 
+def test_a_halved_sample_keeps_and_expects_fewer_from_the_next_row_on():
+    records = [record(n, 10_000, id=f"i{n}") for n in range(400)]
+    folder, state = Folder(settings(), ReferenceCatalog()), PartitionState()
+    decoder = Decoder(Kind.PREDICTION, settings().limits, clock=lambda: 0)
+    kept = []
+    for halvings, first in ((0, 0), (2, 100), (1, 200), (0, 300)):
+        state.label_halvings = {"m": halvings, "other": 9}
+        part = records[first : first + 100]
+        outcome = folder.fold(state, decoder.decode(part), part[-1].offset)
+        kept += [one for rows in outcome.kept for one in rows.ids]
+        assert PartitionState.restore(state.offset, state.head(), {}, {}).label_halvings == {
+            "m": halvings,
+            "other": 9,
+        }
+    shares = [1.0] * 100 + [0.25] * 100 + [0.5] * 100 + [1.0] * 100
+    wanted = [f"i{n}" for n, share in enumerate(shares) if keeps(f"i{n}", share)]
+    counts = state.panes[PaneKey("m", "unversioned", "", 10_000).text()].counts[NEVER]
+    assert sorted(kept) == sorted(wanted)
+    assert (counts.joinable, counts.rows) == (len(wanted), 400)
+
+
+def test_the_head_of_an_older_version_is_read():
+    head = PartitionState(models={"m"}).head()[:5]
+    assert PartitionState.restore(7, head, {}, {}).label_halvings == {}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_any_cut_of_the_log_gives_the_same_state(seed):
     rnd = random.Random(seed)

@@ -1,5 +1,7 @@
 """Kept predictions: each row once, whoever writes it again; found within the horizon only."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -182,7 +184,7 @@ async def test_keeping_tells_the_history_and_a_step_on_another_one_is_refused(
 async def test_what_is_kept_goes_by_itself_some_day(store, source, client, keys):
     await store.keep(source, [row()])
     found = [key async for key in client.scan_iter(f"{keys.root}{{*")]
-    assert len(found) == 2
+    assert len(found) == 3
     assert min([await client.pttl(key) for key in found]) >= 2 * HORIZON
 
 
@@ -210,3 +212,53 @@ async def test_a_kept_prediction_costs_at_most_64_bytes(store, source, client, k
     async for key in client.scan_iter(f"{keys.root}{{kept:*", count=1_000):
         total += await client.memory_usage(key, samples=0)
     assert 40 < total / count <= 64
+
+
+async def memory_usage(client, keys):
+    found = [key async for key in client.scan_iter(f"{keys.root}{{kept:*", count=1_000)]
+    return sum([await client.memory_usage(key, samples=0) for key in found])
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"scores": (), "text": None, "segments": ()},
+        {"scores": ("a", "b", "c")},
+        {"scores": tuple("abcdefgh"), "segments": ("a=1", "b=2", "c=3")},
+        {"scores": ("a", "b", "c"), "wide": True},
+    ],
+    ids=["a number", "three scores", "longer than a packed row", "whole numbers"],
+)
+async def test_what_a_model_takes_is_within_a_tenth_of_what_redis_says(
+    store, source, client, keys, about
+):
+    for first in range(0, 40_000, 4_000):
+        ids = [f"{n:032x}" for n in range(first, first + 4_000)]
+        # Rows that are written again take nothing more.
+        for _ in range(2):
+            await store.keep(source, [rows(ids, offsets=range(first, first + 4_000), **about)])
+    taken = await store.taken()
+    assert taken.keys() == {"m"}
+    assert sum(taken["m"].values()) == pytest.approx(await memory_usage(client, keys), rel=0.1)
+
+
+async def test_what_is_taken_by_rows_of_one_id_is_within_a_tenth_too(store, source, client, keys):
+    await store.keep(source, [rows(["a"] * 4_000, offsets=range(4_000))])
+    taken = await store.taken()
+    assert sum(taken["m"].values()) == pytest.approx(await memory_usage(client, keys), rel=0.1)
+
+
+async def test_what_is_taken_is_told_by_model_and_time_until_it_goes(store, source):
+    other = rows(["c", "d"], ts=9_999)
+    other = replace(other, shape=replace(other.shape, model="n"))
+    await store.keep(source, [row("a"), row("b", ts=9_999), other])
+    taken = await store.taken()
+    assert {model: sorted(times) for model, times in taken.items()} == {
+        "m": [5_000, 50_000],
+        "n": [5_000],
+    }
+    assert taken["n"][5_000] == 2 * taken["m"][5_000] > 0
+    await store.drop_before(10_000)
+    assert {model: sorted(times) for model, times in (await store.taken()).items()} == {
+        "m": [50_000]
+    }
