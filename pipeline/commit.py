@@ -88,6 +88,9 @@ class Work(Protocol):
     async def idle(self, state: PartitionState) -> Changes:
         """What is to do when no record has come (open labels are looked up again)."""
 
+    def is_full(self, state: PartitionState) -> bool:
+        """Whether no more records may be counted before something else has happened."""
+
     def expired(self, state: PartitionState) -> tuple[list[str], list[str]]:
         """Panes and label records that nothing needs any more."""
 
@@ -208,13 +211,13 @@ class PartitionOwner:
             self._checked_at = now
             if await self._around.store.generation(self.source) != self._generation:
                 raise Refused(f"{self.source}: Redis no longer holds what was written last")
-        batch = self._next_batch()
+        batch = [] if self._work.is_full(state) else self._next_batch()
         try:
             for run in runs_above(state.offset, [arrival.record for arrival in batch]):
                 if run[0].offset > state.offset + 1:
                     await self._mend(state, run[0].offset)
                 await self._count(state, run)
-            if not batch and self._position > state.offset + 1:
+            if not batch and not self._inbox and self._position > state.offset + 1:
                 await self._mend(state, self._position)
             if is_due:
                 await self._count(state, [])
@@ -271,6 +274,9 @@ class PartitionOwner:
         log.info("%s: reading offsets %d to %d from the log", self.source, first, goal - 1)
         async with aclosing(in_threads(self._around.log.read(self.source, first, goal))) as found:
             async for records in found:
+                while self._work.is_full(state):
+                    await self._count(state, [])
+                    await asyncio.sleep(CHECK_EVERY_S)
                 await self._count(state, records)
         if state.offset < goal - 1:
             # The rest holds no record: retention, compaction or transaction marks.

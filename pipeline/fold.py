@@ -42,6 +42,9 @@ from pipeline.windows.segments import segment_groups
 from pipeline.windows.sequence import WAITING, OriginSequence
 from pipeline.windows.watermark import NEVER
 
+MOST_SENDERS = 4_096
+"""Of one partition; their numbers are written with every step, some 60 bytes each."""
+
 
 @dataclass(slots=True)
 class FoldOutcome(Moves):
@@ -92,6 +95,7 @@ class Folder:
             count = state.totals.rejected.get(letter.reason, 0)
             state.totals.rejected[letter.reason] = count + 1
         self.give_up_silent(state)
+        forget_senders(state)
         outcome.sampled |= self.learning.forget(state.samples)
         state.offset = through
         return outcome
@@ -268,7 +272,8 @@ class Folder:
             admission = seen.admit(
                 numbered.seq,
                 partial(self._pane_shown, [chunks[n] for n in mine], numbered),
-                from_start=state.from_start,
+                # One that was forgotten may come again: then its lower numbers are not lost.
+                from_start=state.from_start and not state.totals.senders_forgotten,
             )
             for part, n in enumerate(mine):
                 here = (numbered.part == part) & (numbered.row >= 0)
@@ -331,6 +336,21 @@ class Folder:
         if text not in state.panes:
             state.panes[text] = Pane(self._plans.of(key.model).counting)
         return state.panes[text].at(closed_until)
+
+
+def forget_senders(state: PartitionState) -> None:
+    """Of too many senders those that are silent the longest go, with the numbers seen of them.
+
+    What one of them sends again counts again; there were `MOST_SENDERS` others since.
+    """
+    over = len(state.origins) - MOST_SENDERS
+    if over > 0:
+        by_silence = sorted(
+            state.origins, key=lambda origin: (state.origins[origin].last_ts, origin)
+        )
+        for origin in by_silence[:over]:
+            del state.origins[origin]
+        state.totals.senders_forgotten += over
 
 
 def _confidences(rows: EventRows, plan: ModelPlan, at: Ints) -> Confidences | None:

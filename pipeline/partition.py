@@ -19,21 +19,36 @@ from pipeline.windows.watermark import NEVER
 
 @dataclass(slots=True)
 class Totals:
-    """Counters of a partition since its beginning; `lost` shrinks when missing rows still come."""
+    """Counters of a partition since its beginning; `lost` shrinks when missing rows still come.
+
+    Attributes:
+        senders_forgotten: origins of which the numbers are kept no more: there were too many.
+        labels_given_up: labels that found no row, and made room for others.
+    """
 
     rows: int = 0
     duplicates: int = 0
     too_late: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     lost: int = 0
+    senders_forgotten: int = 0
+    labels_given_up: int = 0
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
-        return [self.rows, self.duplicates, self.too_late, self.rejected, self.lost]
+        return [
+            self.rows,
+            self.duplicates,
+            self.too_late,
+            self.rejected,
+            self.lost,
+            self.senders_forgotten,
+            self.labels_given_up,
+        ]
 
     @classmethod
     def restore(cls, plain: list[Any]) -> Totals:
-        """What `snapshot` gave."""
+        """What `snapshot` gave; an older version says less."""
         return cls(*plain)
 
 

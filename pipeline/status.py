@@ -19,6 +19,7 @@ from pipeline.epoch import Rebuild, rebuild_of
 from pipeline.labels.falling_sample import SampleInForce
 from pipeline.log import LogReader
 from pipeline.models import ModelPlans, longest_horizon
+from pipeline.partition import Totals
 from pipeline.progress import Progress, read_progress
 from pipeline.state.evaluations import EvaluationStore
 from pipeline.state.kept import KeptStore
@@ -50,6 +51,8 @@ class PartitionStatus:
     too_late: int
     rejected: dict[str, int]
     lost: int = 0
+    senders_forgotten: int = 0
+    labels_given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,18 +183,20 @@ def _rebuild(progress: Progress, epoch: bytes, reader: LogReader) -> Rebuild | N
 
 def _partition(progress: Progress, source: SourcePartition) -> PartitionStatus:
     one = progress.sources[source]
-    rows, duplicates, too_late, rejected, lost = one.totals
+    totals = Totals.restore([*one.totals])
     return PartitionStatus(
         topic=source.topic,
         partition=source.number,
         worker=None if one.beat is None else one.beat.worker,
         offset=one.offset,
         lag=None if one.beat is None else one.lag,
-        rows=rows,
-        duplicates=duplicates,
-        too_late=too_late,
-        rejected=rejected,
-        lost=lost,
+        rows=totals.rows,
+        duplicates=totals.duplicates,
+        too_late=totals.too_late,
+        rejected=totals.rejected,
+        lost=totals.lost,
+        senders_forgotten=totals.senders_forgotten,
+        labels_given_up=totals.labels_given_up,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from pipeline.fold import Folder
 from pipeline.label_memory import LabelMemory
 from pipeline.labels.join import LabelJoin
 from pipeline.labels.kept import KeptRows
+from pipeline.labels.unresolved import UnresolvedLabels
 from pipeline.models import ModelPlans
 from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
@@ -20,6 +22,8 @@ from pipeline.state.kept import KeptStore
 from pipeline.windows.name_limit import OTHER
 from pipeline.windows.pane import PaneKey
 from pipeline.windows.watermark import NEVER
+
+log = logging.getLogger(__name__)
 
 EXPIRE_EVERY = 50
 """Steps between two looks for panes that may go."""
@@ -120,6 +124,10 @@ class EventWork:
         """Without records there is nothing to do but to let go what a reference was learned of."""
         return Changes(sampled=self._folder.learning.forget(state.samples))
 
+    def is_full(self, state: PartitionState) -> bool:
+        """Rows are counted as they come."""
+        return False
+
     def expired(self, state: PartitionState) -> tuple[list[str], list[str]]:
         """Panes that no window needs any more; looked for once in a while."""
         self._steps += 1
@@ -159,6 +167,9 @@ class LabelWork:
         self._rest_until = 0.0
         self._steps = 0
         self._restate = settings.retention.restate
+        self._unresolved = UnresolvedLabels()
+        self._given_up: list[str] = []
+        self._counted = NEVER
 
     async def fold(self, state: PartitionState, decoded: Decoded, through: int) -> Changes:
         """Look the new labels' predictions up, and count the pairs."""
@@ -166,7 +177,9 @@ class LabelWork:
         found = await self._kept.find(self._join.lookups(news))
         outcome = await asyncio.to_thread(self._join.apply, state, news, found)
         state.offset = through
-        return Changes(outcome.dirty, outcome.listed, outcome.gone, labels=outcome.touched)
+        self._unresolved.add(state, len(news))
+        touched = outcome.touched | await self._give_up(state)
+        return Changes(outcome.dirty, outcome.listed, outcome.gone, labels=touched)
 
     async def idle(self, state: PartitionState) -> Changes:
         """Look open labels up once more: their predictions may have come."""
@@ -177,20 +190,35 @@ class LabelWork:
             return Changes(looked_up=epoch)
         began = loop.time()
         # Read before the look-up: a row that is counted by then is kept by then.
-        watermark = await self._predictions_counted() - self._restate
+        self._counted = await self._predictions_counted()
+        watermark = self._counted - self._restate
         waiting = await asyncio.to_thread(self._join.waiting, state, watermark, again=again)
         found = await self._kept.find(self._join.lookups(waiting))
         outcome = await asyncio.to_thread(self._join.apply, state, {}, found)
         closed = self._join.close(state, waiting, watermark)
         self._looked_up = (state, epoch)
         self._rest_until = loop.time() + REST_SHARE * (loop.time() - began)
-        touched = outcome.touched | closed
+        touched = outcome.touched | closed | await self._give_up(state)
         moves = outcome.dirty, outcome.listed, outcome.gone
         return Changes(*moves, labels=touched, looked_up=epoch)
+
+    def is_full(self, state: PartitionState) -> bool:
+        """Too many labels are ahead of their predictions: nothing is lost while they wait."""
+        return self._unresolved.is_full(state)
+
+    async def _give_up(self, state: PartitionState) -> set[str]:
+        """Labels without a row that are too many; they go with the next write, and are counted."""
+        gone = await asyncio.to_thread(self._unresolved.give_up, state, self._counted)
+        if gone:
+            log.warning("%d labels that found no prediction are given up: too many wait", len(gone))
+        state.totals.labels_given_up += len(gone)
+        self._given_up = gone
+        return set(gone)
 
     def expired(self, state: PartitionState) -> tuple[list[str], list[str]]:
         """Panes that no window needs, and labels past every horizon."""
         self._steps += 1
+        gone, self._given_up = self._given_up, []
         if self._steps % EXPIRE_EVERY:
-            return [], []
-        return self._expiry(state), self._join.forgettable(state)
+            return [], gone
+        return self._expiry(state), gone + self._join.forgettable(state)

@@ -78,6 +78,16 @@ def print_status(status: SystemStatus) -> None:
                 f"{part.topic}:{part.partition}: {part.too_late} too late; "
                 f"rejected: {reasons or 'none'}"
             )
+        if part.senders_forgotten:
+            console.print(
+                f"{part.topic}:{part.partition}: {_many(part.senders_forgotten, 'sender')} "
+                "forgotten for others; what they send again counts again"
+            )
+        if part.labels_given_up:
+            console.print(
+                f"{part.topic}:{part.partition}: {_many(part.labels_given_up, 'label')} "
+                "given up: they found no prediction, and too many waited"
+            )
     console.print(f"{_many(len(status.firing), 'incident')} firing")
     for alert in status.firing:
         console.print(f"  {alert.severity} {alert.incident}: {alert.summary}")

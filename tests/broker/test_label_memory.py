@@ -15,7 +15,7 @@ from pipeline.state.keys import Keys
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(120)]
 
 MEMORY = 64 * 1024
-"""Less than a twentieth of it is kept in one step, so that what is over it is less too."""
+"""Some 1,100 rows; what a few steps keep before it is seen to be passed may go beyond it."""
 KILLS = ("5-keep:6",)
 BOUNDED = CONFIG.replace(
     "segments: [region], labels: {{horizon: 10m}}",
@@ -50,7 +50,7 @@ def test_the_sample_falls_through_kills_and_every_expected_label_counts(rig, red
         known = rig.said("m: evaluated here")
         eventually(lambda: rig.said("m: evaluated here") > known, 30)
         with feed.flowing(every_s=0.002):
-            eventually(lambda: feed.sent.rows > 4_000, 60)
+            eventually(lambda: feed.sent.rows > 5_000, 60)
         feed.close()
 
         def all_labelled():
@@ -69,12 +69,12 @@ def test_the_sample_falls_through_kills_and_every_expected_label_counts(rig, red
         rows[model] = rows.get(model, 0) + window["rows"]
         labelled[model] = labelled.get(model, 0) + window.get("quality", {}).get("labelled", 0)
     assert labelled["n"] == rows["n"], "the other model keeps all"
-    assert 0 < labelled["m"] < rows["m"] / 2
+    assert 0 < labelled["m"] < 0.7 * rows["m"]
     status = json.loads(rig.output("status", "--json"))
     kept = {model["model"]: model["kept"] for model in status["models"]}
     assert kept["n"]["sample"] == kept["n"]["of"] == 1.0
     assert kept["m"]["sample"] < kept["m"]["of"] == 1.0
-    assert 0 < kept["m"]["bytes"] <= 1.25 * MEMORY
+    assert 0 < kept["m"]["bytes"] <= 1.5 * MEMORY
     assert kept["m"]["memory"] == MEMORY
     total = kept["m"]["bytes"] + kept["n"]["bytes"]
     assert total == pytest.approx(kept_bytes(redis_server, prefix), rel=0.35)

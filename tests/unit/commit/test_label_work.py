@@ -112,3 +112,19 @@ async def test_a_state_that_was_loaded_again_is_looked_up_again(world):
     world.state = PartitionState(offset=held.offset, panes=held.panes, labels=held.labels)
     await world.idle()
     assert world.state.labels["a"].joined == ["p:0:0", "p:1:0"]
+
+
+async def test_too_many_labels_without_a_row_go_with_the_next_write_and_are_counted(monkeypatch):
+    monkeypatch.setattr("pipeline.labels.unresolved.MOST_UNRESOLVED", 10)
+    world = World()
+    for n in range(12):
+        await world.label(n, f"i{n}", 100_000 + n)
+    assert world.work.is_full(world.state), "the predictions are behind: nothing goes"
+    assert world.work.expired(world.state) == ([], [])
+    world.counted_to = 100_002
+    changes = await world.idle()
+    assert changes.labels == {"i0", "i1"}, "the write that lets them go"
+    assert world.work.expired(world.state) == ([], ["i0", "i1"])
+    assert world.state.totals.labels_given_up == 2
+    assert not world.work.is_full(world.state)
+    assert world.work.expired(world.state) == ([], []), "once"

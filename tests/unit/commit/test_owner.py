@@ -41,6 +41,9 @@ class Tally:
     async def idle(self, state):
         return Changes()
 
+    def is_full(self, state):
+        return False
+
     def expired(self, state):
         return [], []
 
@@ -342,3 +345,51 @@ async def test_a_step_that_is_cancelled_in_a_hole_closes_the_reader():
 
 async def _never(*_):
     await asyncio.Event().wait()
+
+
+async def test_while_the_work_is_full_nothing_is_counted_and_what_came_waits(
+    checked_at_every_step,
+):
+    world = World()
+    owner = world.owner()
+    work = world.works[-1]
+    work.full, idle = False, []
+
+    async def rest(state):
+        idle.append(state.offset)
+        return Changes()
+
+    work.is_full = lambda state: work.full
+    work.idle = rest
+    await world.deliver(owner, 0)
+    await owner.step()
+    work.full = True
+    await world.deliver(owner, 1, 2)
+    await owner.step()
+    await owner.step()
+    assert (work.offsets, idle[1:]) == ([0], [0, 0]), "what makes room is done meanwhile"
+    work.full = False
+    await owner.step()
+    assert work.offsets == [0, 1, 2]
+    assert [event for event in world.events if event[0] == "acknowledge"] == [
+        ("acknowledge", n) for n in range(3)
+    ]
+
+
+async def test_a_hole_is_read_only_as_far_as_there_is_room(checked_at_every_step):
+    world = World([record(n) for n in range(6)])
+    owner = world.owner()
+    work = world.works[-1]
+    seen = []
+
+    async def rest(state):
+        seen.append(state.offset)
+        return Changes()
+
+    # Full after each stretch of the log, until it was looked at once.
+    work.is_full = lambda state: state.offset >= 1 and state.offset not in seen
+    work.idle = rest
+    await world.deliver(owner, 5)
+    await owner.step()
+    assert work.offsets == [0, 1, 2, 3, 4, 5]
+    assert seen[:2] == [1, 3]

@@ -208,3 +208,25 @@ def test_a_state_stored_and_restored_goes_on_as_if_nothing_had_been():
     assert {k: p.snapshot() for k, p in restored.panes.items()} == {
         k: p.snapshot() for k, p in whole.panes.items()
     }
+
+
+def test_of_too_many_senders_the_longest_silent_are_forgotten_and_counted(monkeypatch):
+    monkeypatch.setattr("pipeline.fold.MOST_SENDERS", 3)
+    first = [record(n, 10_000 + n, origin=f"o{n}", seq=0) for n in range(5)]
+    outcome = fold(first, cuts=(3, 4))
+    assert sorted(outcome.state.origins) == ["o2", "o3", "o4"]
+    assert outcome.state.totals.senders_forgotten == 2
+    again = [
+        record(5, 10_010, origin="o0", seq=0),  # forgotten: counts again
+        record(6, 10_011, origin="o0", seq=5),  # a hole that is seen
+        record(7, 10_012, origin="o1", seq=3),  # what it sent before is not lost
+        record(8, 10_013, origin="o4", seq=0),  # known: a duplicate
+    ]
+    state = fold([*first, *again], cuts=(3, 4, 5, 6, 7, 8)).state
+    assert (state.totals.rows, state.totals.duplicates, state.totals.lost) == (8, 1, 4)
+
+
+def test_within_the_bound_no_sender_is_forgotten():
+    state = fold([record(n, 10_000 + n, origin=f"o{n}", seq=1) for n in range(50)]).state
+    assert len(state.origins) == state.totals.lost == 50
+    assert state.totals.senders_forgotten == 0
