@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from inferwatch.events.alert import Severity
+from inferwatch.events.alert import AlertKind, Severity
 from pipeline.rules import (
     builtin_beside,
     builtin_columns,
@@ -45,6 +45,7 @@ class Entry:
         learns: levels whose usual range the test asks the case's past for.
         starts: levels that are remembered of the first windows for good.
         counts: what is remembered of each window, good or bad, for the versions beside it.
+        kind: of its alerts, where the test itself says more than the metric.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Entry:
     learns: Levels | None = None
     starts: Levels | None = None
     counts: Levels | None = None
+    kind: AlertKind | None = None
 
 
 PAGE, TICKET = Severity.PAGE, Severity.TICKET
@@ -65,7 +67,10 @@ ENTRIES = (
           sums=builtin_quality.decay),
     Entry("version-worse", "quality.accuracy", PAGE, None,
           sums=builtin_beside.worse, counts=builtin_beside.right_answers),
-    Entry("overfit", "quality.accuracy", TICKET, builtin_quality.overfit, hold=4),
+    Entry("overfit", "quality.accuracy", TICKET, builtin_quality.overfit, hold=4,
+          kind=AlertKind.OVERFIT),
+    Entry("underfit", "quality.accuracy", TICKET, builtin_quality.underfit, hold=4,
+          kind=AlertKind.UNDERFIT),
     Entry("prediction-collapse", "prediction.entropy", PAGE, builtin_columns.collapse),
     Entry("schema-break", "features.*", PAGE, builtin_schema.schema_break),
     Entry("schema-change", "features.*.count", TICKET, builtin_schema.changed, hold=2,
@@ -163,6 +168,7 @@ def builtin_detectors(model: WatchedModel, budget: Budget) -> list[Detector]:
                 metric=entry.metric,
                 part=part_of(entry.metric),
                 severity=entry.severity,
+                kind=entry.kind,
                 window=window.text,
                 timing=Timing(
                     entry.hold * window.slide, entry.keep * window.slide, window.size, window.slide

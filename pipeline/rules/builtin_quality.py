@@ -10,6 +10,7 @@ from pipeline.rules.budget import Allowance
 from pipeline.rules.cusum import Step
 from pipeline.rules.detector import Case
 from pipeline.rules.verdict import UNKNOWN, Finding, Verdict, finding, judged
+from pipeline.stats.guessing import commonest_share, poor_below
 
 MIN_LABELLED = 30
 DROP = 0.05
@@ -24,6 +25,8 @@ DECAY_MATTERS = 0.02
 CERTAIN = 2.0
 REFERENCE_ERROR = 3.0
 """Standard errors of the reference's own accuracy that are given to the model."""
+UNDERFIT_NEAR = 0.05
+"""Production within so much of training: it is not worse here, it was never better."""
 
 
 def drop(case: Case, allowance: Allowance) -> Verdict:
@@ -105,19 +108,54 @@ def overfit(case: Case, allowance: Allowance) -> Verdict:
 
     A fall below the promise is `drop`'s; this is the model that was never as good as it looked.
     """
-    quality = case.result.quality
-    trained = case.model.expect.get("train_accuracy")
-    if trained is None and case.reference is not None:
-        trained = case.reference.performance.get("train_accuracy")
-    if trained is None or not isinstance(quality, ClassificationBlock):
-        return UNKNOWN
-    if quality.labelled < 4 * MIN_LABELLED or quality.accuracy is None:
+    trained, quality = _trained(case), _well_labelled(case)
+    if trained is None or quality is None or quality.accuracy is None:
         return UNKNOWN
     promised = reference_value("quality.accuracy", case.reference, case.model)
     if promised is not None and quality.accuracy < promised - DROP:
         return UNKNOWN
-    limit = trained - OVERFIT_GAP
+    return _lasting(quality, trained - OVERFIT_GAP, trained)
+
+
+def underfit(case: Case, allowance: Allowance) -> Verdict:
+    """Accuracy poor, and no better in training: the model never learned its task.
+
+    Poor is hardly above always saying the commonest class (`pipeline/stats/guessing.py`).
+    """
+    trained, quality = _trained(case), _well_labelled(case)
+    if trained is None or quality is None or quality.accuracy is None:
+        return UNKNOWN
+    limit = poor_below(commonest_share(quality.confusion))
+    if trained > limit:
+        return judged([(_accuracy(quality.accuracy, limit, quality.labelled, trained), False)])
+    if quality.accuracy < trained - UNDERFIT_NEAR:
+        return UNKNOWN
+    return _lasting(quality, limit, trained)
+
+
+def _trained(case: Case) -> float | None:
+    """Accuracy in training: what the config says, else the reference."""
+    trained = case.model.expect.get("train_accuracy")
+    if trained is None and case.reference is not None:
+        trained = case.reference.performance.get("train_accuracy")
+    return trained
+
+
+def _well_labelled(case: Case) -> ClassificationBlock | None:
+    quality = case.result.quality
+    enough = isinstance(quality, ClassificationBlock) and quality.labelled >= 4 * MIN_LABELLED
+    return quality if enough and isinstance(quality, ClassificationBlock) else None
+
+
+def _lasting(quality: ClassificationBlock, limit: float, trained: float) -> Verdict:
+    """Low by the upper end of the interval, well by the accuracy itself; between, not known.
+
+    What was so from the first window on does not end because one window is lucky.
+    """
+    assert quality.accuracy is not None
     high = quality.accuracy if quality.accuracy_high is None else quality.accuracy_high
+    if high >= limit > quality.accuracy:
+        return UNKNOWN
     found = _accuracy(quality.accuracy, limit, quality.labelled, trained)
     return judged([(found, high < limit)])
 

@@ -35,7 +35,7 @@ def fire(
 ) -> Alert:
     """The alert of an incident that begins."""
     worst, first = verdict.findings[0], diagnosis.causes[0]
-    kind = confirmed_kind(kind_of(worst.metric), first.cause)
+    kind = watch.kind or confirmed_kind(kind_of(worst.metric), first.cause)
     print_ = fingerprint(watch.name, result.model, result.version, result.segment, watch.metric)
     labels = {
         **model.tags,

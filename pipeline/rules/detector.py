@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from inferwatch.events.alert import Severity
+from inferwatch.events.alert import AlertKind, Severity
 from inferwatch.events.reference import ReferenceProfile
 from inferwatch.events.window import WindowResult
 from pipeline.rules.baselines import Past
@@ -27,6 +27,7 @@ class Watch:
         metric: the path that it watches, wildcards and all; part of the fingerprint.
         part: when it is judged.
         window: the config text of the window it is judged on.
+        kind: of its alerts; None where metric and diagnosis say it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Watch:
     timing: Timing
     labels: Mapping[str, str] = field(default_factory=dict)
     runbook_url: str | None = None
+    kind: AlertKind | None = None
 
     @property
     def key(self) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from inferwatch.events.alert import AlertKind, Evidence, Suggestion
 from pipeline.diagnosis.causes.label_problem import LABELS
-from pipeline.diagnosis.causes.overfit import FELL, trained_accuracy
+from pipeline.diagnosis.causes.overfit import best_before, did_fall, trained_accuracy
 from pipeline.diagnosis.columns import broken_inputs
 from pipeline.diagnosis.view import Examined, View, examined
 from pipeline.diagnosis.wording import number
+from pipeline.stats.guessing import poor_below
 
 NEAR = 0.05
-LOW = 0.7
-ABOVE_GUESSING = 0.05
 
 
 def examine(view: View) -> Examined | None:
@@ -21,11 +20,11 @@ def examine(view: View) -> Examined | None:
         return None
     if trained - now > NEAR or broken_inputs(view):
         return None
-    usual = view.usual.get("quality.accuracy")
-    if usual is not None and usual - now > FELL:
+    usual = best_before(view)
+    if usual is not None and did_fall(view, usual, now):
         return None
     guessing = max((v for k, v in view.now.items() if k.startswith(LABELS)), default=0.0)
-    if trained > max(LOW, guessing + ABOVE_GUESSING):
+    if trained > poor_below(guessing):
         return None
     against = (
         f"; always saying the commonest class would reach {number(guessing)}" if guessing else ""
