@@ -22,7 +22,7 @@ from inferwatch.settings.types import split_address
 from pipeline.assemble import assemble
 from pipeline.catch_up import ends_of, known_to_be_over
 from pipeline.detector_memory import Memory
-from pipeline.judging import ModelJudge, parse_window, turn, window_text
+from pipeline.judging import ModelJudge, parse_window, window_text
 from pipeline.models import ModelPlan
 from pipeline.pooled import HeldPanes, Pooled
 from pipeline.progress import Progress
@@ -248,7 +248,8 @@ class ModelEvaluator:
 
     def _due(self, progress: Progress) -> list[WindowKey]:
         """The windows to work out now, in the order of judging."""
-        due = sorted((k for k in self._pending if self._is_ready(k, progress.now_ms)), key=turn)
+        ready = (key for key in self._pending if self._is_ready(key, progress.now_ms))
+        due = sorted(ready, key=self._judge.turn)
         self.has_more = len(due) > MAX_WINDOWS_A_ROUND
         return due[:MAX_WINDOWS_A_ROUND]
 

@@ -6,8 +6,8 @@ in, in window order too; each once. What comes later can only correct what an al
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -85,6 +85,18 @@ class ModelJudge:
         """Whether the window's quality is still to be judged."""
         return key in self._unjudged
 
+    def turn(self, key: WindowKey) -> tuple[Span, bool, str, bool, str]:
+        """The order of judging: by end, a version that others are compared with before them."""
+        span, version, is_whole, segment = key.turn
+        return span, version not in self._watch.baselines, version, is_whole, segment
+
+    def _compared_with(self, key: WindowKey) -> Iterator[WindowKey]:
+        """The same window of the versions that its own is compared with."""
+        baselines = self._watch.baselines
+        if key.version not in baselines:
+            for version in baselines:
+                yield replace(key, version=version)
+
     @property
     def is_waiting(self) -> bool:
         """Whether the quality of any window is still to be judged."""
@@ -120,7 +132,7 @@ class ModelJudge:
         step = self._plan.grid.smallest.size
         time = label_time // step * step
         alerts: list[Alert] = []
-        heads = [(key.turn, key) for key in self._unjudged.first()]
+        heads = [(self.turn(key), key) for key in self._unjudged.first()]
         heapify(heads)
         while heads:
             _, key = heappop(heads)
@@ -128,9 +140,11 @@ class ModelJudge:
             result = None if known is None else look(key, known)
             if result is None or not self._readiness.ready(result, time):
                 continue
+            if any(self.waits(other) for other in self._compared_with(key)):
+                continue
             following = self._judged_quality(key)
             if following is not None:
-                heappush(heads, (following.turn, following))
+                heappush(heads, (self.turn(following), following))
             reference = self._references.in_force(self._plan.name, key.version, key.span.start)
             alerts += self._watch.judge(result, part="quality", reference=reference)
         return alerts

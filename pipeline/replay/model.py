@@ -139,7 +139,7 @@ class ModelReplay:
         ready |= self._changed
         self._changed = set()
         self.final_until = until
-        for key in sorted(ready | self._beside(ready), key=turn):
+        for key in sorted(ready | self._beside(ready), key=self._judge.turn):
             told = self._crowd.is_crowded and self._published.get(key) is not None
             parts = self._parts(key)
             result = assemble(self.plan, key, parts, self._references, even_empty=told)

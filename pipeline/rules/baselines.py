@@ -29,7 +29,12 @@ MAX_SEASONS = 64
 """Metrics of one rule, version and segment whose hours are remembered: 400 kB in all."""
 FIRST = 60
 """Windows that are remembered for good: few, so that what creeps from early on is not taken in."""
+COMPARED_WINDOWS = 60
+"""A version may be judged so many windows later than the one it is compared with."""
 DISTANCES = frozenset({"ks", "psi", "js", "wasserstein", "chi2"})
+
+OfWindow = tuple[int, float, int | None]
+"""End of a window, the value, and of how many rows it was made."""
 
 Lookup = Callable[[str], float | None]
 """Baseline of a full metric path; None where there is none."""
@@ -122,6 +127,7 @@ class Past:
         first: of the first windows, which stay.
         runs: sums over windows, by key.
         scatters: of standard scores in good windows, by key.
+        windows: the last values by window, which other versions are compared with.
     """
 
     previous: dict[str, float] = field(default_factory=dict)
@@ -132,6 +138,7 @@ class Past:
     first: dict[str, list[float]] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     scatters: dict[str, Scatter] = field(default_factory=dict)
+    windows: dict[str, list[OfWindow]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether anything is remembered."""
@@ -145,9 +152,21 @@ class Past:
         rolling = self.rolling.get(metric)
         return None if rolling is None else rolling.mean()
 
-    def remember(self, metric: str, value: float, end: int, baseline: Baseline) -> None:
+    def of_window(self, metric: str, end: int) -> tuple[float, int | None] | None:
+        """Value and rows of the window that ended then; None where none is known."""
+        for told_end, value, rows in self.windows.get(metric, ()):
+            if told_end == end:
+                return value, rows
+        return None
+
+    def remember(
+        self, metric: str, value: float, end: int, baseline: Baseline, rows: int | None = None
+    ) -> None:
         """Take the value of the window that was just judged."""
         self.previous[metric] = value
+        if baseline.kind == "version":
+            told = (*self.windows.get(metric, ()), (end, value, rows))
+            self.windows[metric] = list(told[-COMPARED_WINDOWS:])
         if baseline.kind == "rolling":
             self.rolling.setdefault(metric, Rolling(baseline.span)).add(end, value)
 
@@ -172,6 +191,7 @@ class Past:
             metric: [r.span, [[at, *bucket] for at, bucket in r.buckets.items()]]
             for metric, r in self.rolling.items()
         }
+        windows = {m: [list(one) for one in told] for m, told in self.windows.items()}
         return [
             dict(self.previous),
             rolling,
@@ -181,14 +201,15 @@ class Past:
             {m: list(v) for m, v in self.first.items()},
             {key: run.as_plain() for key, run in self.runs.items()},
             {key: scatter.as_plain() for key, scatter in self.scatters.items()},
+            windows,
         ]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> Past:
         """What `as_plain` wrote; older formats knew less."""
-        unknown: list[Any] = [{}, {}, {}, None, {}, {}, {}, {}]
+        unknown: list[Any] = [{}, {}, {}, None, {}, {}, {}, {}, {}]
         whole = [*plain, *unknown[len(plain) :]]
-        previous, rolling, values, indicator, seasons, first, runs, scatters = whole
+        previous, rolling, values, indicator, seasons, first, runs, scatters, windows = whole
         return cls(
             dict(previous),
             {
@@ -201,4 +222,5 @@ class Past:
             {m: list(v) for m, v in first.items()},
             {key: Run.from_plain(run) for key, run in runs.items()},
             {key: Scatter(*scatter) for key, scatter in scatters.items()},
+            {m: [(end, value, rows) for end, value, rows in told] for m, told in windows.items()},
         )

@@ -184,15 +184,25 @@ def _rows(found: Finding, result: WindowResult) -> int:
     return result.rows if found.rows is None else found.rows
 
 
+def _apart(found: Finding) -> str:
+    if found.difference is None or found.baseline is None:
+        return ""
+    low, high = found.difference
+    return (
+        f"; the version beside it has {number(found.baseline)}: a difference of "
+        f"{number(found.value - found.baseline)} (95 % interval {number(low)} to {number(high)})"
+    )
+
+
 def _as_evidence(verdict: Verdict, diagnosis: Diagnosis) -> list[Evidence]:
     known = {e.metric for e in diagnosis.evidence}
     return [
         Evidence(
-            text=f"{f.metric} is {number(f.value)}, threshold {number(f.threshold)}",
+            text=f"{f.metric} is {number(f.value)}, threshold {number(f.threshold)}{_apart(f)}",
             metric=f.metric,
             before=f.baseline,
             after=f.value,
         )
         for f in verdict.findings[:MAX_FINDINGS]
-        if f.metric not in known
+        if f.metric not in known or f.difference is not None
     ]

@@ -19,8 +19,11 @@ from pipeline.rules.readings import Reading, read
 from pipeline.rules.seasons import Usual, usual_at, warming_up
 from pipeline.rules.verdict import UNKNOWN, Finding, State, Told, Verdict, finding, holds, judged
 from pipeline.rules.watched import WatchedModel, smallest_window
+from pipeline.stats.newcombe import difference
 
 REFERENCE = Baseline("reference", "reference")
+SHARES = frozenset({"quality.accuracy", "latency.error_rate"})
+"""Metrics that are a share of the rows they are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ class ThresholdRule:
         if not self.learns and self._baseline.kind not in ("previous", "rolling", "version"):
             return
         for reading in read(case.result, self.rule.path):
-            case.past.remember(reading.metric, reading.value, case.result.end, self._baseline)
+            case.past.remember(
+                reading.metric, reading.value, case.result.end, self._baseline, reading.rows
+            )
             # What is unusual must not become usual by lasting.
             if self.learns and verdict.state is not State.BREACHED:
                 case.past.keep(reading.metric, reading.value)
@@ -131,7 +136,22 @@ class ThresholdRule:
                 threshold,
                 rows=reading.rows,
                 baseline=baseline,
+                difference=self._difference(reading, case),
             )
+
+    def _difference(self, reading: Reading, case: Case) -> tuple[float, float] | None:
+        """How far the two versions are apart, where chance can be told of shares."""
+        beside = self._in_same_window(reading.metric, case)
+        if beside is None or beside[1] is None or reading.rows is None:
+            return None
+        if reading.metric not in SHARES:
+            return None
+        return difference(reading.value, reading.rows, beside[0], beside[1])
+
+    @staticmethod
+    def _in_same_window(metric: str, case: Case) -> tuple[float, int | None] | None:
+        """Value and rows of the version beside this one: what both suffer is no difference."""
+        return None if case.beside is None else case.beside.of_window(metric, case.result.end)
 
     def _unusual(self, reading: Reading, case: Case) -> Iterable[Finding]:
         usual = self._usual(reading.metric, case)
@@ -168,7 +188,8 @@ class ThresholdRule:
         if baseline.kind == "reference":
             return reference_value(metric, case.reference, case.model)
         if baseline.kind == "version":
-            return None if case.beside is None else case.beside.previous.get(metric)
+            beside = self._in_same_window(metric, case)
+            return None if beside is None else beside[0]
         return case.past.look_up(metric, baseline)
 
 

@@ -27,6 +27,8 @@ class Finding:
         threshold: the absolute limit on the value.
         excess: by what the findings of a window are ordered, the worst first: how far beyond
             the threshold, in threshold's own size.
+        difference: 95 % interval of what lies between value and baseline, where both are shares
+            of rows (a version against another).
     """
 
     metric: str
@@ -36,6 +38,7 @@ class Finding:
     comparison: Comparison
     rows: int | None
     excess: float
+    difference: tuple[float, float] | None = None
 
     def as_plain(self) -> list[Any]:
         """For a snapshot."""
@@ -47,6 +50,7 @@ class Finding:
             self.comparison,
             self.rows,
             self.excess,
+            self.difference,
         ]
 
 
@@ -117,11 +121,12 @@ def finding(
     *,
     rows: int | None,
     baseline: float | None = None,
+    difference: tuple[float, float] | None = None,
 ) -> Finding:
     """A finding with its excess worked out: signed, positive beyond the threshold."""
     sign = 1.0 if comparison in (">", ">=") else -1.0
     excess = sign * (value - threshold) / max(abs(threshold), 1e-9)
-    return Finding(metric, value, baseline, threshold, comparison, rows, excess)
+    return Finding(metric, value, baseline, threshold, comparison, rows, excess, difference)
 
 
 def judged(readings: list[tuple[Finding, bool]], *, urgent: bool = False) -> Verdict:

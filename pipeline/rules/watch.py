@@ -100,6 +100,11 @@ class ModelWatch:
         )
         return (*self._warnings, *(said for said in learning if said is not None))
 
+    @property
+    def baselines(self) -> frozenset[str]:
+        """The versions that others are compared with in the same window."""
+        return frozenset(d.beside for d in self._detectors if d.beside is not None)
+
     def judge(
         self, result: WindowResult, *, part: Part, reference: ReferenceProfile | None
     ) -> list[Alert]:
