@@ -67,8 +67,8 @@ def print_status(status: SystemStatus) -> None:
         if model.kept is not None and model.kept.sample < model.kept.of:
             kept = model.kept
             console.print(
-                f"{model.model}: labels of {kept.sample:.4%} of the ids are counted, not of "
-                f"{kept.of:.4%}: kept predictions take {size_text(kept.bytes)} of "
+                f"{model.model}: labels of {100 * kept.sample:.4g} % of the ids are counted, "
+                f"not of {100 * kept.of:.4g} %: kept predictions take {size_text(kept.bytes)} of "
                 f"labels.memory {size_text(kept.memory)}"
             )
     for part in status.partitions:
