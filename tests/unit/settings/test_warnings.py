@@ -46,10 +46,6 @@ SURPRISING = [
         "1:58: broker.security.mechanism: warning: PLAIN without TLS sends the password in the "
         "clear",
     ),
-    (
-        "models: [{name: m, labels: {memory: 1MiB}}]",
-        "1:29: models[0].labels.memory: warning: this version does not act on it yet",
-    ),
 ]
 
 
@@ -104,9 +100,10 @@ def test_a_pattern_may_ask_for_a_value():
 
 def test_warnings_are_in_the_order_of_the_text():
     text = (
+        "defaults: {windows: [1m, 59999ms]}\n"
         "models:\n"
-        "- {name: '*', labels: {memory: 1MiB}}\n"
+        "- {name: '*'}\n"
         "- {name: b}\n"
-        "- {name: c, labels: {memory: 1MiB}}\n"
+        "- {name: c, windows: [1m, 59999ms]}\n"
     )
-    assert [w.split(":")[1] for w in load("f", text=text).warnings] == ["2", "3", "4", "4"]
+    assert [w.split(":")[1] for w in load("f", text=text).warnings] == ["1", "4", "5", "5"]
