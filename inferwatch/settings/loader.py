@@ -17,7 +17,6 @@ from inferwatch.settings.anatomy import section_at
 from inferwatch.settings.document import Document, Mistake, Place, parse
 from inferwatch.settings.document import Path as KeyPath
 from inferwatch.settings.explain import explain
-from inferwatch.settings.not_yet import unused_keys
 from inferwatch.settings.section import Remark, Section
 from inferwatch.settings.substitution import Substitution
 from inferwatch.settings.tree import Settings
@@ -56,7 +55,7 @@ def load(path: str | None, *, text: str | None = None, with_files: bool = False)
         faults = sorted(_placed(settings, document, "faults"))
         if faults:
             raise ConfigError([substitution.conceal(m.line(source)) for m in faults])
-    warnings = sorted({*_surprises(settings, document), *unused_keys(document)})
+    warnings = sorted(set(_surprises(settings, document)))
     return settings.with_warnings(substitution.conceal(w.line(source)) for w in warnings)
 
 

@@ -1,13 +1,8 @@
 """What is legal but surprising: a warning, at its place, and no mistake."""
 
-from pathlib import Path
-
 import pytest
 
 from inferwatch.settings import load
-from inferwatch.settings.document import parse
-from inferwatch.settings.not_yet import NOT_YET, unused_keys
-from inferwatch.settings.substitution import Substitution
 
 SURPRISING = [
     (
@@ -81,21 +76,6 @@ def test_an_objective_that_can_hardly_burn_is_said(objective, most):
     assert [most in w and "slo.objective: warning" in w for w in warnings] == (
         [True] if most else []
     )
-
-
-def test_every_key_that_nothing_acts_on_is_a_key_of_the_tree():
-    """A pattern that fits no legal config would hide that its key is acted on by now."""
-    texts = {}
-    for pattern in NOT_YET:
-        warnings = load("f", text=texts[pattern]).warnings
-        assert any("does not act on it yet" in line for line in warnings), pattern
-
-
-def test_a_pattern_may_ask_for_a_value():
-    document = parse("a: [{k: x}, {k: y}]", Substitution({}, Path()))
-    assert [m.path for m in unused_keys(document, ("a.*.k = y",))] == [("a", 1, "k")]
-    assert [m.path for m in unused_keys(document, ("a.*.k",))] == [("a", 0, "k"), ("a", 1, "k")]
-    assert [m.path for m in unused_keys(document, ("a.*",))] == [("a", 0), ("a", 1)]
 
 
 def test_warnings_are_in_the_order_of_the_text():
