@@ -40,11 +40,12 @@ def test_mistakes_are_lines_on_standard_error_and_nothing_else(config):
 
 
 def test_warnings_are_lines_on_standard_output(config):
-    file = config("models: [{name: m, labels: {memory: 1MiB}}]")
+    file = config("retention: {history: 1m}\ndefaults: {windows: [2h]}")
     result = run("check", file)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        f"{file}:1:29: models[0].labels.memory: warning: this version does not act on it yet\n"
+        f"{file}:1:22: retention.history: warning: shorter than the longest window, so that the "
+        "dashboard shows no two of them\n"
     )
 
 
