@@ -40,7 +40,7 @@ def test_mistakes_are_lines_on_standard_error_and_nothing_else(config):
 
 
 def test_warnings_are_lines_on_standard_output(config):
-    file = config("retention: {history: 1m}\ndefaults: {windows: [2h]}")
+    file = config("retention: {history: 1h}\ndefaults: {windows: [2h]}")
     result = run("check", file)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (

@@ -70,7 +70,7 @@ def test_a_second_setup_replaces_the_first():
 
 def test_a_command_logs_what_is_surprising_in_its_config(tmp_path, caplog):
     file = tmp_path / "c.yaml"
-    file.write_text("retention: {history: 1m}\ndefaults: {windows: [2h]}")
+    file.write_text("retention: {history: 1h}\ndefaults: {windows: [2h]}")
     read_settings(str(file))
     assert caplog.messages == [
         f"{file}:1:22: retention.history: warning: shorter than the longest window, so that the "
