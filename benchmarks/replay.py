@@ -1,9 +1,10 @@
 """How fast is a replay from Parquet, beside pandas and scipy over the same file?
 
-    python -m benchmarks.replay [--rows 2000000]
+    python -m benchmarks.replay [--rows 2000000] [--a-window 12500]
 
-A seeded file of 16 numeric and 4 categorical features, scores and a prediction, 12,500 rows a
-window of a minute, and a reference of 50,000 rows. Both read the file and give, for each window
+A seeded file of 16 numeric and 4 categorical features, scores and a prediction, so many rows a
+window of a minute (a window's result costs the same however many they are), and a reference of
+50,000 rows. Both read the file and give, for each window
 and feature, mean, std, percentiles, KS and PSI (chi-square for categories); the answers are
 compared before any figure is printed. CPU seconds of one process, reading included.
 """
@@ -30,7 +31,6 @@ from pipeline.columns import Column
 from pipeline.reference.builder import BuildSpec, profile_of
 from pipeline.replay.backtest import Inputs, backtest
 
-WINDOW = 12_500
 START = 1_764_000_000_000
 CATEGORIES = tuple(f"v{i}" for i in range(20))
 NUMERIC = tuple(f"n{i}" for i in range(16))
@@ -54,11 +54,11 @@ def columns(size: int, seed: int) -> dict[str, Any]:
     return found
 
 
-def write_events(path: Path, features: dict[str, Any], size: int) -> None:
+def write_events(path: Path, features: dict[str, Any], size: int, a_window: int) -> None:
     """The events as a Parquet file, as another tool would write it."""
     rng = np.random.default_rng(3)
     table: dict[str, Any] = {
-        "ts": START + np.arange(size) * 60_000 // WINDOW,
+        "ts": START + np.arange(size) * 60_000 // a_window,
         "model": pa.array(["bench"] * size),
         "prediction": pa.DictionaryArray.from_arrays(
             rng.integers(0, 3, size, np.int32), ["a", "b", "c"]
@@ -120,10 +120,12 @@ def check(windows: list[dict[str, Any]], theirs: list[dict[str, float]]) -> None
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rows", type=int, default=2_000_000)
-    size = parser.parse_args().rows
+    parser.add_argument("--a-window", type=int, default=12_500)
+    options = parser.parse_args()
+    size = options.rows
     with tempfile.TemporaryDirectory() as folder:
         path, reference = Path(folder) / "events.parquet", Path(folder) / "reference.json"
-        write_events(path, columns(size, 1), size)
+        write_events(path, columns(size, 1), size, options.a_window)
         sample = columns(50_000, 2)
         profile = profile_of(
             {n: Column(50_000, numbers=sample[n]) for n in NUMERIC}
