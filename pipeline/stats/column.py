@@ -81,7 +81,7 @@ class ColumnCounter:
             reference if isinstance(reference, NumericReference) else None
         )
         if isinstance(reference, CategoricalReference):
-            keep = keep | reference.shares.keys()
+            keep = _named(reference, keep)
         self._categories = CategoryCounter(keep, max_categories - len(keep))
 
     @property
@@ -272,6 +272,20 @@ def _shortest(numbers: NDArray[Any]) -> list[float]:
     if numbers.dtype == np.float32:
         return [float(str(number)) for number in numbers]
     return [float(number) for number in numbers]
+
+
+_NAMED: dict[tuple[int, frozenset[str]], tuple[CategoricalReference, frozenset[str]]] = {}
+_NAMED_LIMIT = 10_000
+
+
+def _named(reference: CategoricalReference, keep: frozenset[str]) -> frozenset[str]:
+    """The categories that always stay: one set for the panes of a reference, as `cells_of`."""
+    known = _NAMED.get((id(reference), keep))
+    if known is None:
+        if len(_NAMED) >= _NAMED_LIMIT:
+            _NAMED.clear()
+        known = _NAMED[id(reference), keep] = (reference, keep | reference.shares.keys())
+    return known[1]
 
 
 def has_values(reference: ColumnReference) -> bool:
