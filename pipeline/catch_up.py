@@ -33,24 +33,28 @@ class CatchUp:
         """All models are behind."""
         self._ends: dict[SourcePartition, int] = {}
         self._behind: set[str] | None = None
-        self._began: int | None = None
+        self._unowned_since: dict[SourcePartition, int] = {}
 
     def begin(self) -> None:
         """Work was interrupted: what came meanwhile is a backlog."""
-        self._ends, self._behind, self._began = {}, None, None
+        self._ends, self._behind, self._unowned_since = {}, None, {}
 
     def look(self, progress: Progress) -> None:
         """Note where the logs end, and whether they are counted up to there."""
         if self._behind is not None:
             return
-        if self._began is None:
-            self._began = progress.now_ms
-        sources = progress.sources
-        if progress.now_ms - self._began >= UNOWNED_MS:
-            sources = {source: one for source, one in sources.items() if one.beat is not None}
-        for source, one in sources.items():
-            if one.beat is not None:
+        now, since = progress.now_ms, self._unowned_since
+        for source, one in progress.sources.items():
+            if one.beat is None:
+                since.setdefault(source, now)
+            else:
+                since.pop(source, None)
                 self._ends.setdefault(source, one.beat.end)
+        sources = {
+            source: one
+            for source, one in progress.sources.items()
+            if now - since.get(source, now) < UNOWNED_MS
+        }
         if all(
             one.offset is not None and one.offset + 1 >= self._ends.get(source, one.offset + 2)
             for source, one in sources.items()

@@ -350,7 +350,8 @@ class PartitionOwner:
             },
             samples=samples,
             dirty=dict.fromkeys(changes.dirty, generation),
-            panes_gone=[*gone[0], *changes.gone],
+            # What is there again was written by this very step.
+            panes_gone=[key for key in (*gone[0], *changes.gone) if key not in panes],
             labels_gone=gone[1],
             samples_gone=samples_gone,
         )

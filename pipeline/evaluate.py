@@ -70,7 +70,7 @@ class ModelEvaluator:
     """Evaluates one model.
 
     Attributes:
-        has_more: whether more windows were due than the last round took.
+        has_more: whether more windows without a result were due than the last round took.
     """
 
     def __init__(
@@ -247,11 +247,13 @@ class ModelEvaluator:
             raise EvaluationLostError(f"another worker evaluates {self._plan.name} now")
 
     def _due(self, progress: Progress) -> list[WindowKey]:
-        """The windows to work out now, in the order of judging."""
-        ready = (key for key in self._pending if self._is_ready(key, progress.now_ms))
-        due = sorted(ready, key=self._judge.turn)
-        self.has_more = len(due) > MAX_WINDOWS_A_ROUND
-        return due[:MAX_WINDOWS_A_ROUND]
+        """The windows to work out now, in the order of judging; first those without a result."""
+        ready = [key for key in self._pending if self._is_ready(key, progress.now_ms)]
+        ready.sort(key=self._judge.turn)
+        first = [key for key in ready if self._published.get(key) is None]
+        again = [key for key in ready if self._published.get(key) is not None]
+        self.has_more = len(first) > MAX_WINDOWS_A_ROUND
+        return sorted((first + again)[:MAX_WINDOWS_A_ROUND], key=self._judge.turn)
 
     def _is_ready(self, key: WindowKey, now_ms: int) -> bool:
         if key.span.end > self._watermark:

@@ -7,7 +7,7 @@ and its successor) come to the same state, so that whoever writes first does no 
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pipeline.labels.record import LabelRecord
@@ -48,8 +48,8 @@ class Totals:
 
     @classmethod
     def restore(cls, plain: list[Any]) -> Totals:
-        """What `snapshot` gave; an older version says less."""
-        return cls(*plain)
+        """What `snapshot` gave; an older version says less, and a newer one may say more."""
+        return cls(*plain[: len(fields(cls))])
 
 
 @dataclass(slots=True)

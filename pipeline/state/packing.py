@@ -1,4 +1,7 @@
-"""Stored values: a format number, then MessagePack, compressed (1) or, of small values, not (2).
+"""Stored values: a format number, then MessagePack, compressed (odd) or, of small ones, not (even).
+
+A number is taken whenever what stands behind it could be misread by the version before. 1, 2: the
+first. 3, 4: panes list names, heads tell of halved samples.
 
 An older format is read, a newer one ends the worker with exit code 2: so that rolling upgrades and
 roll-backs are safe.
@@ -14,11 +17,10 @@ import zstandard
 
 from inferwatch.errors import StateFormatError
 
-FORMAT = 2
+FORMAT = 4
 """The newest one."""
 
-_COMPRESSED, _PLAIN = 1, 2
-_PLAIN_BYTE = bytes([_PLAIN])
+_COMPRESSED, _PLAIN = bytes([FORMAT - 1]), bytes([FORMAT])
 
 
 class _Codec(threading.local):
@@ -41,7 +43,7 @@ def pack(value: Any) -> bytes:
     >>> unpack(pack({"rows": 3}), "a pane")
     {'rows': 3}
     """
-    return bytes([_COMPRESSED]) + _codec.compress(_codec.pack(value))
+    return _COMPRESSED + _codec.compress(_codec.pack(value))
 
 
 def pack_small(value: Any) -> bytes:
@@ -50,7 +52,7 @@ def pack_small(value: Any) -> bytes:
     >>> unpack(pack_small(["a", 1]), "a label")
     ['a', 1]
     """
-    return _PLAIN_BYTE + bytes(_codec.pack(value))
+    return _PLAIN + bytes(_codec.pack(value))
 
 
 def unpack(data: bytes, what: str) -> Any:
@@ -67,7 +69,7 @@ def unpack(data: bytes, what: str) -> Any:
         )
     try:
         plain = data[1:]
-        if data[0] == _COMPRESSED:
+        if data[0] % 2:
             plain = _codec.decompress(plain, max_output_size=MAX_UNPACKED_BYTES)
         return msgpack.unpackb(plain, strict_map_key=False)
     except (zstandard.ZstdError, ValueError) as error:

@@ -62,9 +62,18 @@ def test_a_partition_that_nobody_owns_yet_is_waited_for_but_not_for_ever(catch_u
 def test_nor_is_one_whose_owner_died_on_the_way(catch_up):
     catch_up.look(progress(at(HERE, 9, 10), at(THERE, 4, 10)))
     died = replace(at(THERE, 4, 10), beat=None)
-    catch_up.look(progress(at(HERE, 9, 10), died, now_ms=UNOWNED_MS))
-    catch_up.worked_out("m")
-    assert not catch_up.behind("m")
+    for now_ms, behind in ((UNOWNED_MS, True), (2 * UNOWNED_MS, False)):
+        catch_up.look(progress(at(HERE, 9, 10), died, now_ms=now_ms))
+        catch_up.worked_out("m")
+        assert catch_up.behind("m") is behind
+
+
+def test_one_that_has_an_owner_again_is_waited_for_as_long_as_it_takes(catch_up):
+    behind, nobody = at(THERE, 4, 10), replace(at(THERE, 4, 10), beat=None)
+    for minute, there in enumerate((behind, nobody, behind, nobody, behind, behind)):
+        catch_up.look(progress(at(HERE, 9, 10), there, now_ms=minute * UNOWNED_MS))
+        catch_up.worked_out("m")
+        assert catch_up.behind("m")
 
 
 def test_after_an_interruption_all_are_behind_again(catch_up):

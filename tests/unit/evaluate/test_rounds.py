@@ -231,6 +231,21 @@ async def test_a_backlog_of_old_windows_is_published_whole(monkeypatch):
     assert {r.revision for r, _, _ in rig.topic.windows} == {0}
 
 
+async def test_a_new_window_goes_before_any_number_of_revisions(monkeypatch):
+    monkeypatch.setattr(evaluate, "MAX_WINDOWS_A_ROUND", 3)
+    rig = EvaluationRig()
+    worker = rig.worker()
+    await rig.parts[0].rows(*range(1_000, 100_000, 10_000))
+    await worker.rounds(10)
+    told = len(rig.topic.windows)
+    await rig.parts[0].rows(*range(2_000, 90_000, 10_000), 105_000)
+    rig.now_ms += LATER
+    await worker.rounds(1)
+    news = [(r.start, r.revision) for r, _, _ in rig.topic.windows[told:]]
+    assert news[-1] == (90_000, 0)
+    assert [revision for _, revision in news] == [1, 1, 0]
+
+
 async def test_panes_are_kept_for_a_partition_that_lags():
     rig = EvaluationRig(partitions=2)
     worker = rig.worker()
