@@ -393,3 +393,19 @@ async def test_a_hole_is_read_only_as_far_as_there_is_room(checked_at_every_step
     await owner.step()
     assert work.offsets == [0, 1, 2, 3, 4, 5]
     assert seen[:2] == [1, 3]
+
+
+async def test_a_pane_that_went_and_came_again_in_one_step_is_stored():
+    world = World()
+    owner = world.owner()
+    (tally,) = world.works
+    fold = tally.fold
+
+    async def fold_and_move(state, decoded, through):
+        changes = await fold(state, decoded, through)
+        return Changes(changes.dirty, gone={PANE, "another"})
+
+    tally.fold = fold_and_move
+    await world.deliver(owner, 0)
+    await owner.step()
+    assert (await world.store.load(SOURCE)).panes == {PANE}
