@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import redis
@@ -87,6 +88,10 @@ def find_partitions(settings: Settings) -> dict[str, int]:
 async def _serve(settings: Settings, partitions: dict[str, int]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # A fold that reads a pane waits for the loop in its thread, one a partition; a connection that
+    # breaks then needs one more to look up the name of its server.
+    threads = 8 + sum(partitions.values())
+    loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="work"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     ending = asyncio.create_task(_end_in_time(stop))
