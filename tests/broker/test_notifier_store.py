@@ -6,10 +6,11 @@ import pytest
 import redis
 import redis.asyncio
 from alert_story import BEGIN
-from notifier_store_suite import TTL, StoreSuite, filing
+from notifier_store_suite import OTHER, TTL, StoreSuite, filing
 
 from consumers.notifier.journal.entry import Remembered
-from consumers.notifier.store.redis import RedisStore
+from consumers.notifier.stages.group import Destination
+from consumers.notifier.store.redis import OPEN_TTL_MS, OVER_TTL_MS, RedisStore
 from inferwatch.errors import StateFormatError
 
 pytestmark = pytest.mark.broker
@@ -102,3 +103,16 @@ async def test_state_of_a_newer_version_is_refused(redis_server, prefix, store):
     with pytest.raises(StateFormatError, match="reads up to 1"):
         await store.positions()
     plain.close()
+
+
+async def test_what_is_over_is_kept_no_longer_by_a_hand_over(redis_server, prefix, store):
+    begin, end = filing("a"), filing("a", "resolved")
+    there = [Destination(OTHER, 0, True)]
+    with redis.Redis.from_url(redis_server.url) as plain:
+        kept = []
+        for new in (begin, end):
+            await store.file([new], BEGIN)
+            await store.hand_over([new.transition], there, BEGIN)
+            kept.append(plain.pttl(f"{prefix}inferwatch:notifier:{{n}}:incident:a"))
+    assert OVER_TTL_MS < kept[0] <= OPEN_TTL_MS
+    assert 0 < kept[1] <= OVER_TTL_MS

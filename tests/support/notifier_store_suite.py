@@ -99,6 +99,19 @@ class StoreSuite:
             "file": [("firing", True), ("firing", True), ("resolved", False)],
         }
 
+    async def test_a_begin_is_not_handed_over_after_its_end(self, store):
+        begin, end = filing("a"), filing("a", "resolved")
+        await store.file([begin, end], BEGIN)
+        there = [Destination(OTHER, 0, True)]
+        await store.hand_over([begin.transition], there, BEGIN)
+        (claim,) = await store.claim(BEGIN, TTL, 10)
+        assert claim.lane == LANE.id
+        await store.hand_over([begin.transition, end.transition], there, BEGIN + 5)
+        (claim,) = await store.claim(BEGIN + 5, TTL, 10)
+        _, address, inbox = await store.load(claim)
+        assert address == OTHER
+        assert [x.transition.status for x in inbox] == ["resolved"]
+
     async def test_a_lane_that_stood_in_hears_of_the_end_after_a_loss(self, store):
         address = Address("{}!instead/ops", "chat", "file", 0, {})
         told = Told(BEGIN, frozenset({"a"}), frozenset(), {"a/firing": BEGIN})

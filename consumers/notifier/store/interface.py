@@ -66,7 +66,8 @@ class Store(Protocol):
     ) -> None:
         """Put transitions into more lanes, which then take all that follows of their incidents.
 
-        Atomic for each transition; doing it twice puts them there twice.
+        Atomic for each transition; doing it twice puts them there twice. A begin whose end was
+        filed already stays out: a lane that the end went by would repeat it without end.
         """
         ...
 

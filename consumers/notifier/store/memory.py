@@ -92,9 +92,11 @@ class MemoryStore:
     ) -> None:
         """See `Store`."""
         for transition in transitions:
+            incident = self._incidents[transition.incident]
+            if incident.over and transition.status == "firing":
+                continue
             for destination in to:
-                also = self._incidents[transition.incident].also
-                also[destination.address.id] = destination
+                incident.also[destination.address.id] = destination
                 self._put(Arrival(transition, True), destination, now)
 
     async def open_alerts(self) -> dict[str, dict[str, str]]:

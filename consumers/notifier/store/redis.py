@@ -101,11 +101,10 @@ class RedisStore:
 
     def _filing_args(self, filing: Filing, now: int) -> list[Any]:
         new = filing.transition
-        kind = "closed" if not new.open else "firing" if new.status == "firing" else "open"
         body = (b"backlog\n" if filing.backlog else b"\n") + new.to_json()
         return [
             new.id,
-            kind,
+            _kind(new),
             now,
             _lanes_json(filing.destinations),
             body,
@@ -123,13 +122,22 @@ class RedisStore:
         async with self._room, self._redis.pipeline(transaction=False) as pipe:
             for transition in transitions:
                 body = b"backlog\n" + transition.to_json()
-                self._add_lanes(pipe, transition.incident, to, now, body)
+                self._add_lanes(
+                    pipe, transition.incident, to, now, body=body, kind=_kind(transition)
+                )
             await pipe.execute()
 
     def _add_lanes(
-        self, pipe: Any, incident: str, to: Sequence[Destination], now: int, body: bytes = b""
+        self,
+        pipe: Any,
+        incident: str,
+        to: Sequence[Destination],
+        now: int,
+        *,
+        body: bytes = b"",
+        kind: str = "open",
     ) -> None:
-        args = [now, _lanes_json(to), body, self._key("inbox", ""), OPEN_TTL_MS, FORMAT]
+        args = [now, _lanes_json(to), body, self._key("inbox", ""), OPEN_TTL_MS, FORMAT, kind]
         keys = [self._key("incident", incident), self._key("due")]
         pipe.eval(scripts.HAND_OVER, len(keys), *keys, *args)
 
@@ -271,6 +279,12 @@ def _lanes_json(destinations: Sequence[Destination]) -> bytes:
             for to in destinations
         ]
     )
+
+
+def _kind(transition: Transition) -> str:
+    if not transition.open:
+        return "closed"
+    return "firing" if transition.status == "firing" else "open"
 
 
 def _arrival(entry: bytes) -> tuple[Address, Arrival]:

@@ -43,9 +43,12 @@ return 1
 """
 
 # KEYS: incident, due
-# ARGV: now, lanes, body or "" for nothing but the lanes, inbox prefix, time to live, format
+# ARGV: now, lanes, body or "" for nothing but the lanes, inbox prefix, time to live, format,
+#       "firing" | "open" | "closed"
 HAND_OVER = """
 local mark = ARGV[6]
+local over = redis.call('HEXISTS', KEYS[1], 'over') == 1
+if over and ARGV[7] == 'firing' then return 0 end
 local also, known = {}, {}
 local stored = redis.call('HGET', KEYS[1], 'also')
 if stored then also = cjson.decode(string.sub(stored, string.find(stored, ' ') + 1)) end
@@ -59,7 +62,7 @@ for _, lane in ipairs(cjson.decode(ARGV[2])) do
   end
 end
 redis.call('HSET', KEYS[1], 'also', mark .. ' ' .. cjson.encode(also))
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
+if not over then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
 return 1
 """
 
