@@ -30,7 +30,7 @@ from consumers.notifier.stages.hold import Holder
 from consumers.notifier.stages.inhibit import Inhibitor
 from consumers.notifier.stages.intervals import TimeTable
 from consumers.notifier.stages.record import record_refused
-from consumers.notifier.stages.retry import given_up, next_try
+from consumers.notifier.stages.retry import LOOK_AGAIN_MS, given_up, next_try
 from consumers.notifier.stages.route import HEARTBEAT, STEP, Route, heartbeat_route
 from consumers.notifier.stages.silence import Silencer
 from consumers.notifier.store.interface import Claim, Store
@@ -199,7 +199,8 @@ class Sender:
         elif lane.pending is None:
             await self._decide(work, lane, inbox, rules, now)
         elif now < lane.retry_at:
-            await self._wait(work, await self._fall_back(work, lane, now), lane.retry_at)
+            waiting = await self._fall_back(work, lane, now)
+            await self._wait(work, waiting, self._next_look(work, waiting, now))
         else:
             await self._deliver(work, lane, lane.pending)
 
@@ -302,7 +303,7 @@ class Sender:
         await self._log_delivery(message, attempt, False, str(failure))
         self._failing.setdefault(work.key, now)
         lane = await self._fall_back(work, replace(lane, attempts=attempt, retry_at=at), now)
-        look = at if lane.handed else min(at, max(now + 1, self._falls_at(work, lane) or at))
+        look = self._next_look(work, lane, now)
         await self._store.save(work.claim, lane, used=0, due=look, due_if_more=look)
 
     def _falls_at(self, work: _Work, lane: Lane) -> int | None:
@@ -312,6 +313,16 @@ class Sender:
             return None
         made_at = lane.pending.at
         return falls_at(fallback.after, made_at, self._failing.get(work.key, made_at))
+
+    def _next_look(self, work: _Work, lane: Lane, now: int) -> int:
+        """When to look at a lane whose message waits for its next try (ms since the epoch).
+
+        With a fallback also in between: what comes into the group meanwhile falls too.
+        """
+        falls = self._falls_at(work, lane)
+        if falls is None:
+            return lane.retry_at
+        return min(lane.retry_at, falls if now < falls else now + LOOK_AGAIN_MS)
 
     async def _fall_back(self, work: _Work, lane: Lane, now: int, *, refused: bool = False) -> Lane:
         """Tell another receiver of what this one does not take, once it was dead for long enough.

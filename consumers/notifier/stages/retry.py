@@ -7,7 +7,8 @@ import hashlib
 FIRST_MS = 1_000
 LONGEST_MS = 300_000
 GIVE_UP_MS = 86_400_000
-# How soon a lane without a group interval looks again at what is held back.
+# How soon a lane without a group interval looks again at what is held back, and one that waits for
+# its next try at what has to be told to a fallback.
 LOOK_AGAIN_MS = 30_000
 
 

@@ -84,6 +84,19 @@ def test_a_group_that_is_stuck_hands_over_what_comes_into_it():
     assert told_of == {"a firing", "b firing", "a resolved"}
 
 
+def test_a_long_wait_for_the_next_try_is_none_for_what_comes_meanwhile():
+    story = Story(tree(GROUPED, ("ops", "chat", "60s")))
+    story.down("ops", until=1e9, retry_after_s=3600)
+    story.at(0).push("a")
+    story.at(200).push("b")
+    story.tell(1500)
+    tries = [s for s in story.said if s.receiver == "ops"]
+    assert len(tries) == 1
+    # The group's next message after 60 s, once it was handed over within 30 s.
+    at = next(at for at, alerts in told(story, "chat") if "b firing" in alerts)
+    assert 200 <= at <= 200 + 30 + 60
+
+
 def test_what_is_over_before_it_falls_is_told_to_nobody_else():
     story = Story(tree(PROMPT, ("ops", "chat", "60s")))
     story.down("ops", until=1e9)
