@@ -131,10 +131,6 @@ def _build(
         group_interval = _inherit(
             settings.group_interval, parent.group_interval if parent else None, GROUP_INTERVAL_MS
         )
-    if settings.digest is not None:
-        # One group, unless it says otherwise itself; no message leaves by any other time.
-        group_by = frozenset() if settings.group_by is None else group_by
-        group_wait, group_interval = 0, GROUP_INTERVAL_MS
     route = Route(
         key=key,
         receiver=settings.receiver or (parent.receiver if parent else ""),
@@ -149,7 +145,6 @@ def _build(
         conditions=conditions,
         go_on=settings.go_on,
         children=(),
-        digest=settings.digest,
     )
     route = replace(route, steps=_steps(settings, route, parent))
     children: list[Route] = []
@@ -159,12 +154,24 @@ def _build(
             # Siblings with the same conditions are told apart by their place.
             built = _build(child, route, f"{key}/{place}", written_interval=written_interval)
         children.append(built)
-    return replace(route, children=tuple(children))
+    route = replace(route, children=tuple(children))
+    # Last: the routes below have no digest by this, so they have the times of one without it.
+    return route if settings.digest is None else _in_a_digest(settings, settings.digest, route)
+
+
+def _in_a_digest(settings: RouteSettings, digest: Schedule, route: Route) -> Route:
+    """One group, unless it says otherwise itself; no message leaves by any other time."""
+    return replace(
+        route,
+        group_by=frozenset() if settings.group_by is None else route.group_by,
+        group_wait=0,
+        group_interval=GROUP_INTERVAL_MS,
+        steps=(),
+        digest=digest,
+    )
 
 
 def _steps(settings: RouteSettings, route: Route, parent: Route | None) -> tuple[Route, ...]:
-    if settings.digest is not None:
-        return ()
     if settings.escalate is not None:
         steps = [(step.receiver, step.after) for step in settings.escalate]
     else:

@@ -113,7 +113,8 @@ class RouteSettings(Section):
     def surprises(self) -> Iterator[Remark]:
         """Routes that no alert can reach, and times that mean nothing."""
         for key in ("group_wait", "group_interval", "repeat_interval"):
-            if self.digest is not None and getattr(self, key) is not None:
+            # Routes below have no digest by this; they have its times.
+            if self.digest is not None and not self.routes and getattr(self, key) is not None:
                 yield Remark((key,), "a digest comes at its own time; this key changes nothing")
         for i, child in enumerate(self.routes):
             if not child.conditions and not child.go_on and i + 1 < len(self.routes):

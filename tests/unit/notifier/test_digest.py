@@ -13,10 +13,12 @@ from message_bodies import bodies
 
 from consumers.notifier.channels.slack import ATTACHMENT_CHARACTERS, ATTACHMENTS, slack_message
 from consumers.notifier.notification import from_plain, to_plain
+from consumers.notifier.stages.route import build_tree
 from consumers.notifier.stages.silence import Silence
 from inferwatch.commands import routes
 from inferwatch.errors import ConfigError
 from inferwatch.settings import load
+from inferwatch.settings.notify import NotifySettings
 from inferwatch.settings.notify.channels import SlackSettings
 from inferwatch.settings.notify.matchers import parse_matchers
 from inferwatch.settings.notify.schedule import Schedule
@@ -104,6 +106,29 @@ def test_a_group_by_of_its_own_makes_a_message_each():
     tickets(story, 2, "b", label_model="price")
     story.tell(10 * HOUR)
     assert sorted(digests(story)) == [(8, ["a firing"]), (8, ["b firing"])]
+
+
+def test_routes_below_it_have_what_they_would_have_without_it():
+    above = {
+        "receiver": "ops",
+        "group_by": ["model"],
+        "group_wait": "10s",
+        "group_interval": "10m",
+        "escalate": [{"after": "15m", "receiver": "chat"}],
+    }
+    below = {"receiver": "ops", "matchers": ["model=fraud"]}
+    notify = tree(routes=[below])
+    notify["route"] |= above
+    tickets = notify["route"]["routes"][0]
+    with_digest = build_tree(NotifySettings.model_validate(notify)).children[0]
+    del tickets["digest"]
+    without = build_tree(NotifySettings.model_validate(notify)).children[0]
+    assert with_digest.children == without.children
+    (child,) = with_digest.children
+    assert (child.group_by, child.group_wait) == (frozenset({"model"}), 10_000)
+    assert (child.group_interval, child.digest) == (600_000, None)
+    assert [step.receiver for step in child.steps] == ["chat"]
+    assert (with_digest.group_by, with_digest.steps) == (frozenset(), ())
 
 
 def test_what_is_silenced_then_comes_with_the_next_one():
@@ -275,6 +300,8 @@ def test_each_way_to_write_it_is_in_the_schema(digest):
 def test_times_of_a_group_mean_nothing_beside_it():
     (warning,) = load(None, text=CONFIG.replace("24h", "24h, group_interval: 5m")).warnings
     assert "group_interval: warning: a digest comes at its own time" in warning
+    below = "24h, group_interval: 5m, routes: [{matchers: ['c=d']}]"
+    assert load(None, text=CONFIG.replace("24h", below)).warnings == ()
 
 
 def test_routes_test_says_that_it_comes_in_a_digest(tmp_path):
