@@ -88,25 +88,22 @@ def render(template: str, context: Mapping[str, Any], escape: Escape) -> str:
     """The text of a template; every value that it shows is printable, and escaped by `escape`.
 
     Raises:
-        jinja2.TemplateError, or whatever an expression of the template raises.
+        jinja2.TemplateError, or whatever an expression of the template raises; also where it works
+        or says more than `sandbox.py` allows.
 
     >>> render("{{ alert.labels.model }} {{ alert.labels.team }}!", SAMPLE, str.upper)
     'FRAUD !'
     """
-    return str(_compiled(template, escape).render(context))
+    from inferwatch.settings.notify.sandbox import text_of
+
+    return text_of(_compiled(template, escape), context)
 
 
 @lru_cache(maxsize=64)
 def _environment(escape: Escape) -> Any:
-    from jinja2 import ChainableUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from inferwatch.settings.notify.sandbox import Sandbox
 
-    return ImmutableSandboxedEnvironment(
-        # An alert without the label shows nothing there, as in Alertmanager.
-        undefined=ChainableUndefined,
-        finalize=lambda value: escape(_printable(str(value))) if value is not None else "",
-        keep_trailing_newline=True,
-    )
+    return Sandbox(lambda value: escape(_printable(str(value))) if value is not None else "")
 
 
 @lru_cache(maxsize=1024)

@@ -115,6 +115,66 @@ def test_the_sandbox_holds(template):
     assert fill(template, TWO) is None
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ '#' * (alert.event.value | int) }}",
+        "{{ [0] * (alert.event.value | int) }}",
+        "{{ 2 ** (alert.event.value | int) }}",
+        "{{ '%9d' % 1 }}",
+        "{{ status | center(alert.event.value | int) }}",
+        "{{ status | indent(9) }}",
+        "{{ status.ljust(9) }}",
+        "{{ '{:9}'.format(1) }}",
+        "{{ ''['zfill'](9) }}",
+        "{{ ('{:9}' | attr('format'))(1) }}",
+        "{{ commonLabels | tojson(indent=9) }}",
+        "{{ lipsum(9) }}",
+    ],
+)
+def test_nothing_is_as_long_as_a_value_says(template):
+    assert templates.mistake(template) is not None
+    assert fill(template, TWO) is None
+
+
+def test_what_people_count_with_stays():
+    template = "{{ 2 * alert.event.value }} {{ 7 % 4 }} {{ 1 / 4 }} {{ groupLabels | tojson }}"
+    assert templates.mistake(template) is None
+    assert fill(template, TWO).startswith("600.0 3 0.25 {")
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{% for i in range(999) %}{{ preface }}1234567890{% endfor %}", None),
+        (
+            "{% for i in range(999) %}" + "1234567890" * 27 + "{% endfor %}",
+            "TooLongError",
+        ),
+        ("{% for i in range(400) %}{% for j in range(400) %}{% endfor %}{% endfor %}", None),
+        (
+            "{% for i in range(500) %}{% for j in range(500) %}{% endfor %}{% endfor %}",
+            "TooMuchWorkError",
+        ),
+        (
+            "{% macro f(n) %}{% if n %}{% set _ = f(n - 1) ~ f(n - 1) %}{% endif %}{% endmacro %}"
+            "{{ f(30) }}",
+            "TooMuchWorkError",
+        ),
+        (
+            "{% for i in [[[[1]]]] recursive %}{{ loop.index }}{{ loop(i) if i is iterable }}"
+            "{% endfor %}",
+            None,
+        ),
+    ],
+)
+def test_a_template_that_works_or_says_too_much_is_stopped(template, words, caplog):
+    said = fill(template, TWO)
+    assert (said is None) == (words is not None)
+    if words is not None:
+        assert words in caplog.text
+
+
 def test_what_is_inside_of_python_shows_nothing():
     assert fill("[{{ ''.__class__.__mro__ }}{{ alert.__class__ }}]", TWO) == "[]"
 
