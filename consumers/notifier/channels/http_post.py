@@ -15,8 +15,11 @@ import httpx
 from consumers.notifier.channels.guard import GuardedTransport
 from consumers.notifier.channels.interface import Permanent, Retryable
 from inferwatch import __version__
+from inferwatch.tasks import end_tasks
 
 CONNECTIONS = 96
+# So long a connection is kept that nothing uses.
+IDLE_S = 30.0
 # An answer is read so far, to use the connection again; it is never logged.
 ANSWER_BYTES = 65_536
 _TRY_LATER = (408, 425, 429)
@@ -36,17 +39,21 @@ class Poster:
     """Posts to one receiver: no redirects, no proxies, one deadline for each exchange.
 
     Each connection has a client of its own: a pool of httpcore's looks at all of its connections
-    for every request that waits, which costs more than the request where dozens are busy.
+    for every request that waits, which costs more than the request where dozens are busy. Such a
+    pool drops an idle connection only when it is used again, so what a burst leaves is closed here.
     """
 
-    def __init__(self, url: str, timeout_ms: int) -> None:
+    def __init__(self, url: str, timeout_ms: int, *, idle_s: float = IDLE_S) -> None:
         """Prepare the connection; nothing is sent yet."""
         self._url = url
         self._timeout_s = timeout_ms / 1000
         self._context = ssl.create_default_context()
         self._room = asyncio.Semaphore(CONNECTIONS)
-        # The one used last is used next, so that few connections stay warm.
-        self._free: list[httpx.AsyncClient] = []
+        self._idle_s = idle_s
+        # The one used last is used next, so that few connections stay warm; each with the time of
+        # its last use (monotonic, s), the oldest first.
+        self._free: list[tuple[httpx.AsyncClient, float]] = []
+        self._closing: asyncio.Task[None] | None = None
 
     def _connect(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
@@ -77,11 +84,11 @@ class Poster:
         try:
             async with asyncio.timeout(self._timeout_s):
                 async with self._room:
-                    client = self._free.pop() if self._free else self._connect()
+                    client = self._free.pop()[0] if self._free else self._connect()
                     try:
                         return await self._exchange(client, body, headers, path)
                     finally:
-                        self._free.append(client)
+                        self._release(client)
         except (TimeoutError, httpx.TimeoutException):
             raise Retryable(f"no answer within {self._timeout_s:g} s") from None
         except httpx.ConnectError as error:
@@ -103,10 +110,28 @@ class Poster:
         judge(answer.status_code, retry_after_ms(waits[0] if waits else None, time.time()))
         return Answer(answer.status_code, bytes(read[:ANSWER_BYTES]))
 
+    def _release(self, client: httpx.AsyncClient) -> None:
+        self._free.append((client, time.monotonic()))
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.create_task(self._close_idle())
+
+    async def _close_idle(self) -> None:
+        while self._free:
+            _, used = self._free[0]
+            wait = used + self._idle_s - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            else:
+                client, _ = self._free.pop(0)
+                await client.aclose()
+
     async def close(self) -> None:
         """Close the connections."""
+        if self._closing is not None:
+            await end_tasks([self._closing])
         while self._free:
-            await self._free.pop().aclose()
+            client, _ = self._free.pop()
+            await client.aclose()
 
 
 def judge(status: int, wait_ms: int | None = None) -> None:
