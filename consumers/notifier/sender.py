@@ -107,7 +107,7 @@ class Sender:
         self._table = TimeTable(notify.intervals())
         self._fatal: StateFormatError | None = None
         self._in_flight: Counter[ChannelKey] = Counter()
-        # Since when a channel has taken nothing (ms since the epoch).
+        # Since when a channel has neither taken nor refused a message (ms since the epoch).
         self._failing: dict[ChannelKey, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         longest = max((b.settings.timeout for b in channels.values()), default=0)
@@ -248,6 +248,8 @@ class Sender:
         try:
             sent = await work.bound.channel.send(message, self._clock.now())
         except Permanent as refusal:
+            # Whoever refuses a message is not dead.
+            self._failing.pop(work.key, None)
             await self._refused(work, lane, message, attempt, str(refusal))
         except Retryable as failure:
             await self._failed(work, lane, message, attempt, failure)

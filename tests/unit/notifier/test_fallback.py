@@ -4,6 +4,7 @@ import pytest
 from alert_story import Story
 from message_bodies import bodies
 
+from consumers.notifier.channels.interface import Permanent, Retryable
 from inferwatch.errors import ConfigError
 from inferwatch.settings import load
 
@@ -113,6 +114,23 @@ def test_what_is_refused_for_good_falls_at_once_and_once():
     story.at(1500).push("a", "resolved")
     story.tell(3000)
     assert told(story, "chat") == [(0, ["a firing"]), (1500, ["a resolved"])]
+
+
+def test_who_refused_in_between_was_not_dead_all_the_time():
+    later = 3 * 3600
+
+    def fails(at: float) -> Exception | None:
+        if at < 0.5 or later <= at < later + 20:
+            return Retryable("HTTP 503")
+        return Permanent("HTTP 400") if at < later else None
+
+    story = Story(tree(PROMPT, ("ops", "chat", "5m")))
+    story.fails["ops"] = fails
+    story.at(0).push("a")
+    story.at(later).push("b", label_alertname="2")
+    story.tell(later + 600)
+    assert ["b firing"] in [alerts for _, alerts in told(story, "ops")]
+    assert [alerts for _, alerts in told(story, "chat")] == [["a firing"]]
 
 
 def test_the_next_one_may_be_dead_too():
