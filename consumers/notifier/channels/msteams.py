@@ -8,6 +8,7 @@ is read for the status that it names, and for nothing else.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,11 +70,20 @@ def card_body(message: Notification, settings: MsteamsSettings, *, connector: bo
     texts = [_plain(text) for text in texts_of(message)] if own is None else [own]
     if message.preface:
         texts[0] = f"{_plain(message.preface)}\n\n{texts[0]}"
-    for shown in range(len(texts), 0, -1):
+
+    def with_first(shown: int) -> bytes:
         lines = [*texts[:shown], *_more(len(texts) - shown)]
-        body = orjson.dumps(card(message, title, lines))
-        if len(body) < MESSAGE_BYTES:
-            return body
+        return orjson.dumps(card(message, title, lines))
+
+    body = with_first(len(texts))
+    if len(body) < MESSAGE_BYTES:
+        return body
+    # A digest has thousands, and each try writes all of them: so by halves.
+    shown = bisect_left(
+        range(1, len(texts)), MESSAGE_BYTES, key=lambda count: len(with_first(count))
+    )
+    if shown:
+        return with_first(shown)
     # A single page that is too long: JSON may write a character in six bytes.
     lines = [cut(texts[0], MESSAGE_BYTES // 8), *_more(len(texts) - 1)]
     return orjson.dumps(card(message, title, lines))

@@ -2,13 +2,16 @@
 
 import json
 
+import orjson
 import pytest
 from alert_story import BEGIN, alert_event
 from messages import channel, message
 from teams_webhook import LIMIT_BYTES, TeamsWebhook
 
+from consumers.notifier.channels import msteams
 from consumers.notifier.channels.interface import Permanent, Retryable
-from consumers.notifier.channels.msteams import MsteamsChannel
+from consumers.notifier.channels.msteams import MESSAGE_BYTES, MsteamsChannel, card_body
+from consumers.notifier.text import texts_of
 from inferwatch.settings.notify.channels import MsteamsSettings
 
 CARDS = {"workflow": "adaptive", "connector": "message"}
@@ -75,6 +78,30 @@ async def test_large_messages_are_taken_at_the_first_try(teams):
     assert shown(second)[2].endswith("…")
     assert all(len(post.body) < LIMIT_BYTES for post in teams.posts)
     assert len(teams.cards) == 2
+
+
+@pytest.mark.parametrize("kind", CARDS)
+def test_of_many_alerts_it_shows_as_many_as_fit_and_finds_them_soon(kind, monkeypatch):
+    many = message(*[alert_event(f"i{n}") for n in range(1500)])
+    settings = MsteamsSettings(webhook_url="https://a/")
+    builder = {"workflow": "_adaptive_card", "connector": "_message_card"}[kind]
+    card, made = getattr(msteams, builder), []
+
+    def counted(about, title, lines):
+        made.append(lines)
+        return card(about, title, lines)
+
+    monkeypatch.setattr(msteams, builder, counted)
+    body = card_body(many, settings, connector=kind == "connector")
+    assert len(body) < MESSAGE_BYTES
+    assert len(made) < 20
+    *pages, more = made[-1]
+    assert more == f"{1500 - len(pages)} more are not shown"
+    texts = [msteams._plain(text) for text in texts_of(many)]
+    assert pages == texts[: len(pages)]
+    title = shown(json.loads(body))[0]
+    one_more = [*texts[: len(pages) + 1], f"{1500 - len(pages) - 1} more are not shown"]
+    assert len(orjson.dumps(card(many, title, one_more))) >= MESSAGE_BYTES
 
 
 @pytest.mark.parametrize(
