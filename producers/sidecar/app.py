@@ -107,21 +107,29 @@ class Sidecar:
         self._collector.start()
 
     def follow(self, settings: Settings) -> None:
-        """Take over what can be changed while traffic passes (`reload.LIVE`).
-
-        Certificates are read again from the files of the start: they are renewed in place.
-        """
+        """Take over what can be changed while traffic passes (`reload.LIVE`)."""
         sidecar = settings.sidecar or SidecarSettings()
         self._outlet.follow(settings)
         self._collector.follow(sidecar)
         self._models.fixed = configured_model(sidecar)
+
+    def renew(self, settings: Settings) -> None:
+        """Read the certificates again, not on the event loop: files may be slow, keys are locked.
+
+        They are those of the start, renewed in place; what cannot be used changes nothing.
+        """
+        sidecar = settings.sidecar or SidecarSettings()
+        upstream = None if self._upstream is None else self._upstream.tls
         try:
             if self._tls is not None:
-                self._tls.refresh()
-            if self._upstream is not None and self._upstream.tls is not None:
-                self._upstream.tls.refresh()
+                self._tls.refresh(sidecar.tls)
         except CertificateError as error:
-            log.warning("the certificates in use stay: %s", error)
+            log.warning("the certificates in use stay: sidecar.tls: %s", error)
+        try:
+            if upstream is not None:
+                upstream.refresh(sidecar.upstream_tls)
+        except CertificateError as error:
+            log.warning("the certificates in use stay: sidecar.upstream_tls: %s", error)
 
     async def close(
         self,
@@ -195,7 +203,7 @@ async def _serve(settings: Settings, reread: Reread | None) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _stop_or_die, stopped)
-    reloader = Reloader(settings, reread, sidecar.follow, sidecar.counters)
+    reloader = Reloader(settings, reread, sidecar.follow, sidecar.counters, renew=sidecar.renew)
     loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     await sidecar.start()
     _calm_the_interpreter()

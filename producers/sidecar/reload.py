@@ -3,7 +3,7 @@
 Taken over at once: what says how exchanges are read and what of them may be told (redaction,
 features, segments, sampling, routes, protocol, names, and the entries under `models`). Every
 exchange that is read from then on follows the new rules, also one that passed before. A config with
-a mistake changes nothing.
+a mistake changes nothing. Certificates are read again too, from the files of the start.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from inferwatch.errors import ConfigError, UsageError
 from inferwatch.settings import Settings
 from inferwatch.settings.section import Section
 from inferwatch.settings.sidecar import SidecarSettings
+from inferwatch.settings.tls import ListenerTlsSettings, UpstreamTlsSettings
 from producers.counters import Counters
 
 log = logging.getLogger("inferwatch.sidecar")
@@ -64,7 +65,11 @@ def wants_restart(running: Settings, wanted: Settings) -> list[str]:
 
 def _differing(before: Section, after: Section) -> Iterator[str]:
     for key, name in type(before).known_keys().items():
-        if getattr(before, name) != getattr(after, name):
+        old, new = getattr(before, name), getattr(after, name)
+        if old is not None and isinstance(new, ListenerTlsSettings | UpstreamTlsSettings):
+            # The password goes with the key, which is read again.
+            old = old.model_copy(update={"key_password": new.key_password})
+        if old != new:
             yield key
 
 
@@ -81,11 +86,22 @@ class Reloader:
         reread: Reread | None,
         take: Callable[[Settings], None],
         counters: Counters,
+        *,
+        renew: Callable[[Settings], None] = lambda _: None,
     ) -> None:
-        """`take` is handed each config that is right, on the event loop."""
+        """Read nothing yet.
+
+        Args:
+            running: what keys that want a restart are compared with.
+            reread: called in a thread of its own; None where there is nothing to read.
+            take: handed each config that is right, on the event loop.
+            counters: where to count.
+            renew: handed the same before, in the thread that read it.
+        """
         self._running = running
         self._reread = reread or _nothing_to_read
         self._take = take
+        self._renew = renew
         self._counters = counters
         self._is_asked = False
         self.reading: asyncio.Task[None] | None = None
@@ -100,8 +116,8 @@ class Reloader:
         while self._is_asked:
             self._is_asked = False
             try:
-                # Parsing YAML takes long enough to be seen in the traffic's latency.
-                wanted = await asyncio.to_thread(self._reread)
+                # YAML and keys take long enough to be seen in the traffic's latency.
+                wanted = await asyncio.to_thread(self._read_files)
                 self._take(wanted)
             except ConfigError as error:
                 for mistake in error.mistakes:
@@ -115,6 +131,11 @@ class Reloader:
             else:
                 self._counters.add("config_reloads_total", outcome="taken")
                 self._tell(wants_restart(self._running, wanted))
+
+    def _read_files(self) -> Settings:
+        wanted = self._reread()
+        self._renew(wanted)
+        return wanted
 
     def _refused(self, why: str) -> None:
         self._counters.add("config_reloads_total", outcome="refused")

@@ -8,7 +8,7 @@ what the model server is asked for.
 from __future__ import annotations
 
 import ssl
-from typing import Any
+from typing import Any, TypeVar
 
 from inferwatch.certificates import load_authorities, load_own
 from inferwatch.settings.tls import ListenerTlsSettings, UpstreamTlsSettings
@@ -16,23 +16,36 @@ from inferwatch.settings.tls import ListenerTlsSettings, UpstreamTlsSettings
 HTTP1, HTTP2 = "http/1.1", "h2"
 HANDSHAKE_S = 10.0
 
+_Tls = TypeVar("_Tls", ListenerTlsSettings, UpstreamTlsSettings)
+
 
 class ListenerTls:
-    """The context of everybody who connects."""
+    """The context of everybody who connects.
+
+    A context whose renewal fails halfway would have a certificate and no key, and refuse everybody;
+    so `refresh` builds another one, and each handshake is handed the last that is whole.
+    """
 
     def __init__(self, settings: ListenerTlsSettings) -> None:
         """Read the files; raises CertificateError."""
         self._settings = settings
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.context.set_alpn_protocols([HTTP1, HTTP2])
-        if settings.client_ca_file is not None:
-            load_authorities(self.context, "client_ca_file", settings.client_ca_file)
-            self.context.verify_mode = ssl.CERT_REQUIRED
-        self.refresh()
+        self.context = self._current = _for_clients(settings)
+        # Called in every handshake, also where the client names no server.
+        self.context.sni_callback = self._hand_over
 
-    def refresh(self) -> None:
-        """Read certificate and key again: new connections meet what the files hold now."""
-        load_own(self.context, self._settings)
+    def refresh(self, settings: ListenerTlsSettings | None = None) -> None:
+        """Read all files again, from any thread: new connections meet what they hold now.
+
+        Args:
+            settings: as the config is now; only its password is taken, None for the old one.
+
+        Raises:
+            CertificateError: a file cannot be used; what was in use stays.
+        """
+        self._current = _for_clients(_with_password(self._settings, settings))
+
+    def _hand_over(self, connection: Any, _server_name: str | None, _first: Any) -> None:
+        connection.context = self._current
 
 
 def listening_options(tls: ListenerTls | None) -> dict[str, Any]:
@@ -46,17 +59,37 @@ class UpstreamTls:
     def __init__(self, settings: UpstreamTlsSettings | None) -> None:
         """Read the files; raises CertificateError."""
         self._settings = settings or UpstreamTlsSettings()
-        self._http1 = _towards(self._settings, HTTP1)
-        self._http2 = _towards(self._settings, HTTP2)
+        self._contexts = _towards_server(self._settings)
 
     def context(self, *, is_http2: bool) -> ssl.SSLContext:
         """The context of a new connection."""
-        return self._http2 if is_http2 else self._http1
+        return self._contexts[is_http2]
 
-    def refresh(self) -> None:
-        """Read certificate and key again."""
-        for context in (self._http1, self._http2):
-            load_own(context, self._settings)
+    def refresh(self, settings: UpstreamTlsSettings | None = None) -> None:
+        """Read all files again, as a listener's `refresh` does."""
+        self._contexts = _towards_server(_with_password(self._settings, settings))
+
+
+def _with_password(running: _Tls, wanted: _Tls | None) -> _Tls:
+    """The files of the start: they are renewed in place, their key perhaps under a new password."""
+    if wanted is None:
+        return running
+    return running.model_copy(update={"key_password": wanted.key_password})
+
+
+def _for_clients(settings: ListenerTlsSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols([HTTP1, HTTP2])
+    if settings.client_ca_file is not None:
+        load_authorities(context, "client_ca_file", settings.client_ca_file)
+        context.verify_mode = ssl.CERT_REQUIRED
+    load_own(context, settings)
+    return context
+
+
+def _towards_server(settings: UpstreamTlsSettings) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """By whether HTTP/2 is spoken inside."""
+    return _towards(settings, HTTP1), _towards(settings, HTTP2)
 
 
 def _towards(settings: UpstreamTlsSettings, protocol: str) -> ssl.SSLContext:

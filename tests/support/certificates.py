@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from sidecar_rig import ScriptedServer
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,45 @@ class Authority:
             "-CA", self.cert, "-CAkey", self._key, "-keyout", key, "-out", cert,
         )  # fmt: skip
         return Issued(cert, key)
+
+
+class Pki:
+    """Two authorities, and certificates of the first."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.authority = Authority(folder)
+        self.stranger = Authority(folder, "stranger")
+        self.server = self.authority.issue("server")
+        self.elsewhere = self.authority.issue("elsewhere", host="example.com")
+        self.client = self.authority.issue("client")
+        self.closed = self.authority.issue("closed", password="s3cret")
+
+    def listener(self, own=None, **more):
+        own = own or self.server
+        return {"cert_file": str(own.cert), "key_file": str(own.key), **more}
+
+    def connect(self, address, own=None, alpn=()):
+        """A client that trusts the authority."""
+        context = ssl.create_default_context(cafile=self.authority.cert)
+        if own is not None:
+            context.load_cert_chain(own.cert, own.key)
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
+        plain = socket.create_connection(address, timeout=10)
+        return context.wrap_socket(plain, server_hostname="localhost")
+
+    def serving(self, script, own=None, clients=False, alpn=()):
+        """A model server behind TLS."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own = own or self.server
+        context.load_cert_chain(own.cert, own.key)
+        if clients:
+            context.load_verify_locations(self.authority.cert)
+            context.verify_mode = ssl.CERT_REQUIRED
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
+        return ScriptedServer(script, context)
 
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")

@@ -5,16 +5,14 @@ import contextlib
 import http.client
 import json
 import logging
-import socket
 import ssl
 
 import pytest
 import uvloop
-from certificates import Authority
+from certificates import Pki
 from eventually import eventually
 from logger_events import kserve
 from sidecar_rig import (
-    ScriptedServer,
     answer,
     answering,
     post,
@@ -32,43 +30,6 @@ from producers.sidecar.http2 import PREFACE
 PREDICT = post("/v1/models/m:predict", b'{"instances":[1]}')
 PREDICTED = answer(b'{"predictions":[1]}')
 LOOPS = pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop])
-
-
-class Pki:
-    def __init__(self, folder):
-        self.folder = folder
-        self.authority = Authority(folder)
-        self.stranger = Authority(folder, "stranger")
-        self.server = self.authority.issue("server")
-        self.elsewhere = self.authority.issue("elsewhere", host="example.com")
-        self.client = self.authority.issue("client")
-        self.closed = self.authority.issue("closed", password="s3cret")
-
-    def listener(self, own=None, **more):
-        own = own or self.server
-        return {"cert_file": str(own.cert), "key_file": str(own.key), **more}
-
-    def connect(self, address, own=None, alpn=()):
-        """A client that trusts the authority."""
-        context = ssl.create_default_context(cafile=self.authority.cert)
-        if own is not None:
-            context.load_cert_chain(own.cert, own.key)
-        if alpn:
-            context.set_alpn_protocols(list(alpn))
-        plain = socket.create_connection(address, timeout=10)
-        return context.wrap_socket(plain, server_hostname="localhost")
-
-    def serving(self, script, own=None, clients=False, alpn=()):
-        """A model server behind TLS."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        own = own or self.server
-        context.load_cert_chain(own.cert, own.key)
-        if clients:
-            context.load_verify_locations(self.authority.cert)
-            context.verify_mode = ssl.CERT_REQUIRED
-        if alpn:
-            context.set_alpn_protocols(list(alpn))
-        return ScriptedServer(script, context)
 
 
 @pytest.fixture(scope="module")
@@ -255,34 +216,6 @@ def test_a_collector_takes_events_by_tls(pki):
             client.close()
         (row,) = running.wait_for(Kind.PREDICTION)
     assert row["prediction"] == 2
-
-
-def test_a_renewed_certificate_is_met_by_the_next_client(pki, tmp_path):
-    cert, key = tmp_path / "c.pem", tmp_path / "k.pem"
-    cert.write_bytes(pki.elsewhere.cert.read_bytes())
-    key.write_bytes(pki.elsewhere.key.read_bytes())
-    sidecar = {"tls": {"cert_file": str(cert), "key_file": str(key)}}
-    with rig(answering(PREDICTED), sidecar=sidecar) as running:
-        with pytest.raises(ssl.SSLCertVerificationError):
-            pki.connect(running.address)
-        cert.write_bytes(pki.server.cert.read_bytes())
-        key.write_bytes(pki.server.key.read_bytes())
-        follow(running)
-        with pki.connect(running.address) as client:
-            client.sendall(PREDICT)
-            assert read_exactly(client, len(PREDICTED)) == PREDICTED
-        key.unlink()
-        follow(running)
-        pki.connect(running.address).close()
-
-
-def follow(running):
-    done = asyncio.run_coroutine_threadsafe(_follow(running), running.loop)
-    done.result(10)
-
-
-async def _follow(running):
-    running.sidecar.follow(load(None, text="sidecar: {model: m}"))
 
 
 @pytest.mark.parametrize(
