@@ -121,7 +121,7 @@ class Collector:
             return True
         now, limit = self._monotonic(), self._copies.body_limit
         half = read_half(event, kind, limit, now, self._wall_ms())
-        if not self._copies.budget.take(half.message.kept, reserve=self._copies.reserve):
+        if not self._has_room(half):
             self._count(half, "queue_full")
             return False
         if kind == "feedback":
@@ -138,6 +138,27 @@ class Collector:
         for oldest in self._pairs.overflow(now):
             self._drop(oldest, "pairs_full")
         return True
+
+    def _has_room(self, half: Half) -> bool:
+        """Hold the half's bytes, without its payload where that has no room.
+
+        The half itself must not be lost while there is any: without its answer a request would
+        be told of as one that the model never answered.
+        """
+        budget, message = self._copies.budget, half.message
+        if budget.take(message.kept, reserve=self._copies.reserve):
+            return True
+        if half.kind == "feedback":
+            return False
+        bare = message.kept - sum(map(len, message.body))
+        if budget.take(bare):
+            message.body, message.arrivals = [], []
+            message.kept, message.cut = bare, message.cut or "queue_full"
+            return True
+        other = self._pairs.give_up(half)
+        if other is not None:
+            self._drop(other, "queue_full")
+        return False
 
     def _paired(self, pair: Pair) -> None:
         request, response = pair

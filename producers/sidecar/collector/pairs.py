@@ -70,6 +70,14 @@ class Pairs:
         self._give_up(found, now)
         return found
 
+    def give_up(self, half: Half) -> Half | None:
+        """Take out what waits for this half, which will not come; None where nothing does."""
+        other = self._waiting.get(half.key)
+        if other is None or other.kind == half.kind:
+            return None
+        self._give_up([other], half.came)
+        return other
+
     def clear(self) -> list[Half]:
         """Take out everything."""
         found = list(self._waiting.values())

@@ -208,17 +208,57 @@ def test_the_number_of_halves_is_bounded_and_the_oldest_goes():
     assert row["id"] == "b"
 
 
-def test_the_bytes_of_halves_are_bounded_and_the_sender_is_told():
+def test_a_payload_without_room_costs_the_prediction():
     body = {"instances": [["x" * 20_000]]}
     with collector(sidecar={"queue": "64KiB"}) as running:
-        taken = [send(running.admin, kserve("request", body, str(n))) for n in range(5)]
-        assert taken == [200, 200, 503, 503, 503]
-        assert outcomes(running, "request") == {"queue_full": 3}
-        for name in "01":
-            send(running.admin, kserve("response", {"predictions": [1]}, name))
-        running.wait_for(Kind.PREDICTION, 2)
+        for kind in ("request", "response"):
+            for n in range(5):
+                told = kserve(kind, body if kind == "request" else {"predictions": [1]}, str(n))
+                assert send(running.admin, told) == 200
+        latencies = running.wait_for(Kind.LATENCY, 5)
+        assert len(running.wait_for(Kind.PREDICTION, 2)) == 2
+        assert outcomes(running, "request") == outcomes(running, "response") == {"paired": 5}
+        assert running.counter("payloads_dropped_total", reason="queue_full") == 3
         budget = running.sidecar._outlet.budget
         eventually(lambda: budget.used == 0, 5, every_s=0.005)
+    assert {(row["status"], row["error"]) for row in latencies} == {(200, None)}
+
+
+def test_an_answer_without_room_for_its_payload_is_an_answer():
+    broker = KeepingBroker()
+    large = {"predictions": ["x" * 20_000]}
+    settings = {"queue": "64KiB", "collector": {"wait": "40ms"}}
+    with collector(broker=broker, sidecar=settings) as running:
+        budget = running.sidecar._outlet.budget
+        assert send(running.admin, kserve("request", ASKED)) == 200
+        assert budget.take(50_000)  # as what waits for Kafka does
+        assert send(running.admin, kserve("response", large)) == 200
+        (latency,) = running.wait_for(Kind.LATENCY)
+        assert running.broker.rows(Kind.PREDICTION) == []
+        budget.give(50_000)
+    assert (latency["status"], latency["error"]) == (200, None)
+
+
+def test_without_any_room_the_sender_is_told_and_nobody_is_said_not_to_have_answered():
+    with collector(sidecar={"queue": "64KiB", "collector": {"wait": "40ms"}}) as running:
+        budget = running.sidecar._outlet.budget
+        assert send(running.admin, kserve("request", ASKED)) == 200
+        held = budget.limit - budget.used
+        assert budget.take(held)
+        assert send(running.admin, kserve("response", ANSWERED)) == 503
+        budget.give(held)
+        assert outcomes(running, "request") == outcomes(running, "response") == {"queue_full": 1}
+        lost = {"topic": "inference.latencies", "reason": "queue_full"}
+        assert running.counter("rows_dropped_total", **lost) == 1
+        # Its answer comes again, and is late.
+        assert send(running.admin, kserve("response", ANSWERED)) == 200
+        assert outcomes(running, "response") == {"queue_full": 1, "late": 1}
+        assert budget.used == 0
+        told = {"request": {}, "response": {}, "truth": {"data": {"ndarray": [1]}}}
+        assert budget.take(budget.limit - 100)
+        assert send(running.admin, seldon("feedback", told)) == 503
+        budget.give(budget.limit - 100)
+        assert running.broker.rows(Kind.LATENCY) == []
 
 
 def test_a_payload_that_is_too_large_costs_the_prediction():
