@@ -97,7 +97,9 @@ class Road:
     @property
     def is_over(self) -> bool:
         """Whether nothing of what a dead process left is left."""
-        return self.lane is None and not self.pending_rows
+        # Rows are counted nowhere while the line reads them, so it is the line that says.
+        has_some = bool(self.waiting or self.on_the_way)
+        return self.lane is None and not has_some and (self.line is None or self.line.is_empty)
 
     def is_away(self, now: float) -> bool:
         """Whether the broker takes nothing: it says so, or nothing has been heard for long."""

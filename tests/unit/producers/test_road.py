@@ -6,6 +6,7 @@ from spool_rig import batch
 from inferwatch.events.kinds import Kind
 from producers.budget import ByteBudget
 from producers.road import STUCK_S, Road
+from producers.spool.disk_queue import DiskQueue
 from producers.spool.line import Line
 
 
@@ -127,3 +128,25 @@ def test_a_broker_that_fails_is_away_until_it_takes_something(road):
     assert road.is_away(0.0)
     road.go_on()
     assert not road.is_away(0.0)
+
+
+def test_what_is_being_read_back_is_not_over(road, line, tmp_path):
+    seen = []
+
+    class AskedMeanwhile(DiskQueue):
+        """The publisher looks at its roads while the spool's thread has read a batch."""
+
+        def read(self):
+            item = super().read()
+            seen.append(road.is_over)
+            return item
+
+    line.disk = AskedMeanwhile(tmp_path, Kind.LATENCY, ByteBudget(2**20), segment_bytes=2**16)
+    line.disk.append(batch(1))
+    line.refill(can_write=True)
+    assert seen == [False]
+    road.fetch(0.0)
+    (one,) = send(road)
+    assert not road.is_over
+    road.arrived(one, 0.0)
+    assert road.is_over
