@@ -18,6 +18,7 @@ import hashlib
 import os
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,27 +99,24 @@ class Place:
             raise
         return Claim(last, fd)
 
-    def claim_dead(self) -> list[Claim]:
+    def claim_dead(self) -> Iterator[Claim]:
         """The folders of processes that died, oldest first; empty ones are removed on the way.
+
+        Each is locked when it is asked for, and is from then on its taker's to release.
 
         Raises:
             OSError: the folders cannot be listed.
         """
-        claims = []
         for path in sorted(self.folder.iterdir(), key=lambda p: (_changed_at(p), p.name)):
             if not _is_ours(path):
                 continue
             if path.name.startswith(".") and time.time() - _changed_at(path) < _MAKING_S:
                 continue
+            claim = None
             with suppress(OSError):
-                fd = _lock(path)
-                if fd is not None:
-                    claim = Claim(path, fd)
-                    if any(p.suffix == ".segment" for p in path.iterdir()):
-                        claims.append(claim)
-                    else:
-                        claim.release()
-        return claims
+                claim = _claim_left(path)
+            if claim is not None:
+                yield claim
 
     def strangers(self) -> list[Path]:
         """Folders with files that were to go to another Kafka, or under another prefix."""
@@ -145,6 +143,24 @@ def _is_ours(path: Path) -> bool:
         found = path.stat(follow_symlinks=False)
         return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
     return False
+
+
+def _claim_left(folder: Path) -> Claim | None:
+    """Claim a dead process's folder; None where it lives, or left nothing."""
+    fd = _lock(folder)
+    if fd is None:
+        return None
+    try:
+        has_events = any(path.suffix == ".segment" for path in folder.iterdir())
+    except OSError:
+        # A descriptor that is forgotten here would hold the lock as long as this process lives.
+        os.close(fd)
+        raise
+    claim = Claim(folder, fd)
+    if has_events:
+        return claim
+    claim.release()
+    return None
 
 
 def _lock(folder: Path) -> int | None:

@@ -32,6 +32,8 @@ FULL, BROKEN = "spool_full", "spool_error"
 _SEGMENT_BYTES = 4 * 2**20
 _SYNC_S = 1.0
 _LOOK_S = 10.0
+# Each holds a descriptor; what is left over is for the next look, or for another process.
+_MOST_CLAIMS = 8
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 
@@ -205,8 +207,13 @@ class Spool:
             self._own = self._place.claim(self._origin)
         if now >= self._look_at:
             self._look_at = now + _LOOK_S
-            for claim in self._place.claim_dead():
-                self._adopt(claim)
+            dead = self._place.claim_dead()
+            while len(self._claims) < _MOST_CLAIMS and (claim := next(dead, None)) is not None:
+                try:
+                    self._adopt(claim)
+                except OSError:
+                    claim.release()
+                    raise
 
     def _adopt(self, claim: Claim) -> None:
         """Take over what a dead process left."""
@@ -281,6 +288,8 @@ class Spool:
         for held in list(self._claims):
             claim, lines = held
             if all(line.disk is None or line.disk.is_settled for line in lines):
+                if len(self._claims) >= _MOST_CLAIMS:
+                    self._look_at = float("-inf")
                 self._claims.remove(held)
                 if claim.is_empty:
                     claim.release()

@@ -10,6 +10,10 @@ from pathlib import Path
 
 from inferwatch.events.kinds import Kind
 from producers.batching import Batch
+from producers.budget import ByteBudget
+from producers.counters import Counters
+from producers.spool.claims import Place
+from producers.spool.spool import Spool
 
 
 def batch(serial: int, *, rows: int = 2, size: int = 50, origin: str = "dead", **other) -> Batch:
@@ -55,3 +59,61 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+SIZE = 2**16
+
+
+class SpoolRig:
+    """A spool, the line of its latencies, and what counts and bounds it."""
+
+    def __init__(self, folder, *, limit=SIZE, origin="mine", queue=2**20):
+        self.clock = Clock()
+        self.budget = ByteBudget(queue)
+        self.counters = Counters()
+        self.folder = folder
+        self.spool = Spool(
+            Place(folder, "kafka"),
+            limit,
+            origin=origin,
+            budget=self.budget,
+            counters=self.counters,
+            clock=self.clock,
+        )
+        self.line = self.spool.lines[Kind.LATENCY]
+        self.serial = 0
+        self.has_ended = False
+
+    def end(self):
+        """End as the thread does when it is closed; once."""
+        if not self.has_ended:
+            self.has_ended = True
+            self.spool._end()
+
+    def put(self, count=1, **options):
+        for _ in range(count):
+            self.serial += 1
+            one = batch(self.serial, **options)
+            self.budget.take(one.size)
+            self.line.put(one)
+
+    def step(self, seconds=0.0):
+        self.clock.now += seconds
+        return self.spool.step(self.clock())
+
+    def take(self, line=None):
+        """All that can be taken without another round: serials, and whether they are on disk."""
+        line = line or self.line
+        found = []
+        while (taken := line.take()) is not None:
+            found.append((taken.batch.serial, taken.is_stored))
+        return found
+
+    def dropped(self, reason):
+        return self.counters.get("rows_dropped_total", topic="inference.latencies", reason=reason)
+
+    def gauge(self, name):
+        for line in self.counters.prometheus().splitlines():
+            if line.startswith(f"inferwatch_sidecar_{name} "):
+                return float(line.split()[1])
+        raise AssertionError(name)

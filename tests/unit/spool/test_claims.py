@@ -1,6 +1,7 @@
 """Which process owns which folder: the living keep theirs, the dead are inherited once."""
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -62,7 +63,7 @@ def test_a_folder_is_its_owners_alone_and_private(place):
     for folder in (place.directory, place.folder, claim.folder):
         assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in claim.folder.iterdir()} == {0o600}
-    assert place.claim_dead() == []
+    assert list(place.claim_dead()) == []
     claim.release()
     (dead,) = place.claim_dead()
     assert dead.folder == claim.folder
@@ -72,22 +73,22 @@ def test_a_folder_is_its_owners_alone_and_private(place):
 def test_the_living_are_left_alone_and_the_dead_inherited_by_one(place, living):
     process = living("other")
     leave(place.folder / "other")
-    assert place.claim_dead() == []
+    assert list(place.claim_dead()) == []
     process.kill()
     process.wait()
     (dead,) = place.claim_dead()
     assert dead.folder.name == "other"
     # Another sidecar looks at the same time.
-    assert Place(place.directory, "kafka").claim_dead() == []
+    assert list(Place(place.directory, "kafka").claim_dead()) == []
     dead.release()
-    assert len(place.claim_dead()) == 1
+    assert len(list(place.claim_dead())) == 1
 
 
 def test_what_is_empty_goes(place):
     mine = place.claim("mine")
     dead = place.claim("dead")
     os.close(dead._fd)  # as the kernel does when it dies
-    assert place.claim_dead() == []
+    assert list(place.claim_dead()) == []
     assert [path.name for path in place.folder.iterdir()] == ["mine"]
     mine.release()
     assert list(place.folder.iterdir()) == []
@@ -97,10 +98,10 @@ def test_one_that_is_being_made_is_left_alone_for_an_hour(place):
     place.claim("a").release()
     half = place.folder / ".half"
     half.mkdir()
-    place.claim_dead()
+    list(place.claim_dead())
     assert half.exists()
     os.utime(half, (0, 0))
-    place.claim_dead()
+    list(place.claim_dead())
     assert not half.exists()
 
 
@@ -126,7 +127,7 @@ def test_another_kafka_has_other_folders(place, tmp_path):
     leave(claim.folder)
     claim.release()
     place.claim("b").release()
-    assert place.claim_dead() == []
+    assert list(place.claim_dead()) == []
     assert place.strangers() == [other.folder]
     assert other.strangers() == []
 
@@ -138,7 +139,7 @@ def test_links_and_files_are_no_folders_of_ours(place, tmp_path):
     leave(elsewhere)
     (place.folder / "link").symlink_to(elsewhere)
     (place.folder / "file").write_text("")
-    assert place.claim_dead() == []
+    assert list(place.claim_dead()) == []
     assert [path.suffix for path in elsewhere.iterdir()] == [".segment"]
 
 
@@ -148,7 +149,7 @@ def test_a_folder_of_another_user_is_not_trusted(place):
     leave(claim.folder)
     claim.release()
     os.chown(claim.folder, 12345, 12345)
-    assert place.claim_dead() == []
+    assert list(place.claim_dead()) == []
 
 
 def test_many_at_once_share_what_is_left(place, living):
@@ -163,3 +164,32 @@ def test_many_at_once_share_what_is_left(place, living):
     assert sorted(claim.folder.name for claim in claimed) == ["dead-0", "dead-1", "dead-2"]
     for claim in claimed:
         claim.release()
+
+
+def test_a_folder_that_cannot_be_listed_now_is_found_later(place):
+    claim = place.claim("dead")
+    leave(claim.folder)
+    claim.release()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    # One more: for the lock, and then there is none to list the folder with.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, before[1]))
+    try:
+        assert list(place.claim_dead()) == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    (dead,) = place.claim_dead()
+    dead.release()
+
+
+def test_only_what_is_asked_for_is_locked(place):
+    for name in ("a", "b"):
+        claim = place.claim(name)
+        leave(claim.folder)
+        claim.release()
+    first = next(place.claim_dead())
+    (second,) = Place(place.directory, "kafka").claim_dead()
+    assert {first.folder.name, second.folder.name} == {"a", "b"}
+    first.release()
+    second.release()

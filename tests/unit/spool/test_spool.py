@@ -3,85 +3,9 @@
 import logging
 import shutil
 
-import pytest
-from spool_rig import Clock, batch, files, full_disk
+from spool_rig import SIZE, SpoolRig, files, full_disk
 
-from inferwatch.events.kinds import Kind
-from producers.budget import ByteBudget
-from producers.counters import Counters
 from producers.spool.claims import Place
-from producers.spool.spool import Spool
-
-SIZE = 2**16
-
-
-class Rig:
-    """A spool, the line of its latencies, and what counts and bounds it."""
-
-    def __init__(self, folder, *, limit=SIZE, origin="mine", queue=2**20):
-        self.clock = Clock()
-        self.budget = ByteBudget(queue)
-        self.counters = Counters()
-        self.folder = folder
-        self.spool = Spool(
-            Place(folder, "kafka"),
-            limit,
-            origin=origin,
-            budget=self.budget,
-            counters=self.counters,
-            clock=self.clock,
-        )
-        self.line = self.spool.lines[Kind.LATENCY]
-        self.serial = 0
-        self.has_ended = False
-
-    def end(self):
-        """End as the thread does when it is closed; once."""
-        if not self.has_ended:
-            self.has_ended = True
-            self.spool._end()
-
-    def put(self, count=1, **options):
-        for _ in range(count):
-            self.serial += 1
-            one = batch(self.serial, **options)
-            self.budget.take(one.size)
-            self.line.put(one)
-
-    def step(self, seconds=0.0):
-        self.clock.now += seconds
-        return self.spool.step(self.clock())
-
-    def take(self, line=None):
-        """All that can be taken without another round: serials, and whether they are on disk."""
-        line = line or self.line
-        found = []
-        while (taken := line.take()) is not None:
-            found.append((taken.batch.serial, taken.is_stored))
-        return found
-
-    def dropped(self, reason):
-        return self.counters.get("rows_dropped_total", topic="inference.latencies", reason=reason)
-
-    def gauge(self, name):
-        for line in self.counters.prometheus().splitlines():
-            if line.startswith(f"inferwatch_sidecar_{name} "):
-                return float(line.split()[1])
-        raise AssertionError(name)
-
-
-@pytest.fixture
-def start(tmp_path):
-    rigs = []
-
-    def make(**options):
-        rigs.append(Rig(tmp_path, **options))
-        return rigs[-1]
-
-    make.rigs = rigs
-    yield make
-    for rig in rigs:
-        rig.end()
 
 
 def test_while_kafka_is_there_nothing_is_written(start, tmp_path):
@@ -182,7 +106,7 @@ def test_a_full_disk_is_told_once_and_tried_again_ever_later(start, tmp_path, ca
 
 def test_a_folder_that_cannot_be_made_costs_no_event(tmp_path, caplog):
     (tmp_path / "file").write_text("")
-    rig = Rig(tmp_path / "file")
+    rig = SpoolRig(tmp_path / "file")
     rig.line.is_needed = True
     rig.put(2)
     rig.step()
@@ -216,54 +140,6 @@ def test_a_directory_that_is_cleared_is_made_again_and_the_rows_are_counted(star
     rig.step(30)
     assert rig.take() == [(53, True)]
     assert rig.spool.trouble is None
-
-
-def test_what_the_dead_left_is_sent_under_their_name(start, tmp_path):
-    first = start(origin="first")
-    first.line.is_needed = True
-    first.put(3, origin="first")
-    first.step()
-    second = start(origin="second")
-    second.step()
-    assert second.spool.claimed() == []
-    first.end()
-    second.step(9)
-    assert second.spool.claimed() == []
-    second.step(1)
-    (line,) = second.spool.claimed()
-    assert (line.kind, line.rows) == (Kind.LATENCY, 6)
-    taken = [line.take() for _ in range(3)]
-    assert [t.batch for t in taken] == [batch(n, origin="first") for n in (1, 2, 3)]
-    for one in taken:
-        line.settle(one.batch.serial)
-    second.step()
-    assert files(tmp_path) == []
-    assert [path.name for path in (tmp_path).glob("*/*")] == ["second"]
-
-
-def test_the_dead_are_sent_one_after_the_other(start, tmp_path):
-    for name in ("first", "second"):
-        dead = start(origin=name)
-        dead.line.is_needed = True
-        dead.put(3, origin=name)
-        dead.step()
-    for dead in list(start.rigs):
-        dead.end()
-    rig = start(origin="third", limit=2**12)
-    rig.step()
-    lines = rig.spool.claimed()
-    assert rig.gauge("spool_rows") == 12
-    # All of them count at once, though.
-    assert rig.gauge("spool_bytes") == sum(path.stat().st_size for path in files(tmp_path))
-    found = []
-    for _ in range(4):
-        taken = [(n, serial) for n, line in enumerate(lines) for serial, _ in rig.take(line)]
-        assert len({n for n, _ in taken}) <= 1
-        found += taken
-        for n, serial in taken:
-            lines[n].settle(serial)
-        rig.step()
-    assert sorted(found) == [(n, serial) for n in (0, 1) for serial in (1, 2, 3)]
 
 
 def test_what_is_torn_is_counted(start, tmp_path, caplog):
