@@ -92,7 +92,9 @@ def test_a_pair_makes_what_the_traffic_would_have_made(mode):
     assert {(r["model"], r["version"], r["ts"]) for r in rows} == {("iris", "unversioned", END_MS)}
     assert (latency["ts"], latency["latency_ms"]) == (END_MS, pytest.approx(12.5, abs=0.001))
     assert (latency["status"], latency["error"], latency["rows"]) == (200, None, 2)
-    assert latency["request_bytes"] == len(json.dumps(ASKED))
+    is_inside = mode in ("structured", "batch")  # then no more is known than its values
+    asked = json.dumps(ASKED, separators=(",", ":") if is_inside else None)
+    assert latency["request_bytes"] == len(asked)
 
 
 @pytest.mark.parametrize(
