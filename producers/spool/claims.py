@@ -56,6 +56,10 @@ class Claim:
             if self.is_empty:
                 (self.folder / _LOCK).unlink(missing_ok=True)
                 self.folder.rmdir()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the lock alone, where the folder is gone already."""
         os.close(self._fd)
 
 

@@ -203,8 +203,8 @@ class Spool:
                 )
         elif self.trouble == BROKEN and not self._own.folder.exists():
             # Somebody cleared the directory: what was in it is counted when it is to be read.
-            self._own.release()
-            self._own = self._place.claim(self._origin)
+            gone, self._own = self._own, self._place.claim(self._origin)
+            gone.close()
         if now >= self._look_at:
             self._look_at = now + _LOOK_S
             dead = self._place.claim_dead()

@@ -1,6 +1,7 @@
 """The spool's rounds, with a clock that the test sets and a file system that is real."""
 
 import logging
+import os
 import shutil
 
 from spool_rig import SIZE, SpoolRig, files, full_disk
@@ -140,6 +141,29 @@ def test_a_directory_that_is_cleared_is_made_again_and_the_rows_are_counted(star
     rig.step(30)
     assert rig.take() == [(53, True)]
     assert rig.spool.trouble is None
+
+
+def test_a_directory_that_cannot_be_made_again_costs_no_descriptor_of_others(tmp_path):
+    rig = SpoolRig(tmp_path / "spool", limit=2**20)
+    rig.line.is_needed = True
+    rig.put(2)
+    rig.step()
+    rig.put(50, size=10_000)
+    shutil.rmtree(rig.folder)
+    rig.folder.write_text("somebody's file")
+    rig.step(60)
+    rig.step(60)
+    # They get the numbers of what was let go of since.
+    others = [os.open(tmp_path, os.O_RDONLY) for _ in range(4)]
+    rig.step(60)
+    for other in others:
+        os.close(other)
+    rig.folder.unlink()
+    rig.step(60)
+    rig.step(60)
+    assert rig.spool.trouble is None
+    assert rig.counters.get("spool_errors_total", error="EBADF") == 0
+    rig.end()
 
 
 def test_what_is_torn_is_counted(start, tmp_path, caplog):
