@@ -105,6 +105,9 @@ def next_sample(
         if more and now.halvings < MOST_HALVINGS:
             return _stretch(min(now.halvings + more, MOST_HALVINGS), taken, time, bound)
     if span >= bound.width:
+        if held > bound.bytes and written:
+            # Rows outlive `keeps_for`: no time of labels tells that they may go.
+            return _stretch(min(now.halvings + 1, MOST_HALVINGS), taken, time, bound)
         room = bound.bytes / ACT_FROM
         is_room = held <= room and 2 * rate * bound.keeps_for <= room
         return _stretch(now.halvings - (is_room and now.halvings > 0), taken, time, bound)
@@ -112,12 +115,15 @@ def next_sample(
 
 
 def _halvings_more(held: int, rate: float, age: int, bound: Bound) -> int:
-    """How much further the sample falls, for what is projected to fit: twice at most."""
+    """How much further the sample falls, for what is projected to fit: twice at most.
+
+    What is held already says more than a projection: above the bound it falls once at least.
+    """
     room = max(0, bound.bytes - held)
     # Until the oldest rows go, all that comes is added to what is there.
     filling = rate * max(0, bound.keeps_for - age)
     steady = rate * bound.keeps_for
-    for more in range(FALL_MOST):
+    for more in range(1 if held > bound.bytes else 0, FALL_MOST):
         if filling <= room * 2**more and steady <= bound.bytes * 2**more:
             return more
     return FALL_MOST

@@ -13,8 +13,8 @@ START = 20_000 * HOUR
 class Stream:
     """A model's kept rows, by bucket, as time goes on; measured every `every` milliseconds."""
 
-    def __init__(self, every=60_000):
-        self.every, self.time = every, START
+    def __init__(self, every=60_000, lives_for=BOUND.keeps_for - BOUND.width):
+        self.every, self.time, self.lives_for = every, START, lives_for
         self.buckets, self.in_force, self.most, self.changes = {}, None, 0, []
 
     def run(self, hours, load):
@@ -25,7 +25,7 @@ class Stream:
             size = load * MEMORY * self.every / BOUND.keeps_for * share
             bucket = self.time // BOUND.width * BOUND.width
             self.buckets[bucket] = self.buckets.get(bucket, 0) + size
-            oldest = self.time - BOUND.keeps_for + BOUND.width
+            oldest = self.time - self.lives_for
             self.buckets = {b: n for b, n in self.buckets.items() if b + BOUND.width > oldest}
             before = self.halvings
             self.in_force = next_sample(self.in_force, self.buckets, self.time, BOUND)
@@ -58,6 +58,25 @@ def test_a_flood_stays_within_the_bound(load):
     stream = Stream(every=5_000)
     stream.run(30, load)
     assert MEMORY / 5 < stream.most <= MEMORY
+
+
+@pytest.mark.parametrize("load", [0.9, 3, 100])
+@pytest.mark.parametrize("times", [1.5, 20])
+def test_the_bound_holds_where_rows_outlive_what_is_projected(load, times):
+    # No label comes, or labels lag: their time lets nothing go.
+    stream = Stream(lives_for=times * BOUND.keeps_for)
+    stream.run(times * 60, load)
+    assert MEMORY / 5 < stream.most <= MEMORY * 9 / 8
+
+
+@pytest.mark.parametrize(("held", "halvings"), [(MEMORY, 0), (MEMORY + 1, 1)])
+def test_above_the_bound_it_falls_however_little_comes(held, halvings):
+    old = START // BOUND.width * BOUND.width - 5 * BOUND.width
+    start = SampleInForce(0, START, 0)
+    taken = {old: held - MEMORY // 32, START: MEMORY // 32}
+    assert next_sample(start, taken, START + BOUND.width - 1, BOUND).halvings == halvings
+    quiet = {old: held}
+    assert next_sample(start, quiet, START + 2 * BOUND.width, BOUND).halvings == 0
 
 
 def test_after_a_burst_the_sample_rises_again_step_by_step():
