@@ -35,6 +35,7 @@ from pipeline.evaluate import ModelEvaluator, Outlets
 from pipeline.evaluators import Evaluators
 from pipeline.first_references import FirstReferences
 from pipeline.fold import Folder
+from pipeline.kept_sweep import KeptSweep, kept_for
 from pipeline.label_memory import LabelMemory
 from pipeline.log import LogEnds, LogReader
 from pipeline.models import ModelPlans, longest_horizon
@@ -70,7 +71,6 @@ KINDS = {
 
 NOTIFY_WITHIN_S = 1.0
 LETTERS_AT_ONCE = 500
-SWEEP_EVERY_S = 60.0
 
 
 class Engine:
@@ -106,7 +106,7 @@ class Engine:
             self._plans,
             self._kept,
             LabelSampleStore(redis, keys),
-            keeps_for=self._keeps_for() + self._kept.width,
+            keeps_for=kept_for(settings) + self._kept.width,
             width=self._kept.width,
         )
         self._evaluations = EvaluationStore(redis, keys)
@@ -125,6 +125,7 @@ class Engine:
             for name in self._kinds
             for number in range(partitions[name])
         ]
+        self._sweep = KeptSweep(settings, self._store, self._kept, self._sources, now_ms)
         self._around = Surroundings(
             store=self._store,
             kept=self._kept,
@@ -166,7 +167,7 @@ class Engine:
         self._loops = [
             self._spawn(self._owners.beat_for_ever()),
             self._spawn(self._evaluators.run_for_ever()),
-            self._spawn(self._sweep_for_ever()),
+            self._spawn(self._sweep.run_for_ever()),
         ]
 
     async def stop(self) -> None:
@@ -217,20 +218,6 @@ class Engine:
             )
         memory = self._label_memory if self._kinds[source.topic] is Kind.PREDICTION else None
         return EventWork(Folder(self._settings, self._references), expiry, memory)
-
-    def _keeps_for(self) -> int:
-        """How far the labels' time goes past a kept prediction before it goes."""
-        return 2 * longest_horizon(self._settings) + self._settings.retention.restate
-
-    async def _sweep_for_ever(self) -> None:
-        """Let kept predictions go that no label can ask for any more, by the labels' time."""
-        oldest = self._keeps_for()
-        while True:
-            await asyncio.sleep(SWEEP_EVERY_S)
-            try:
-                await self._kept.drop_before(await self._counted(topics.LABELS) - oldest)
-            except TRANSIENT as error:
-                log.warning("kept predictions stay: %s", error)
 
     async def _counted(self, topic: topics.Topic) -> int:
         """The event time up to which a topic is counted, as Redis says now."""

@@ -74,6 +74,11 @@ class SourceProgress:
             return 0
         return max(0, self.beat.end - self.offset - 1)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether a live owner has counted it to the end; not before it has begun."""
+        return self.beat is not None and self.offset is not None and not self.lag
+
     def at(self, now_ms: int) -> PartitionProgress:
         """What the watermark takes of it."""
         return PartitionProgress(
@@ -95,6 +100,20 @@ class Progress:
         """The partitions of these topics."""
         names = {kind.full_name(prefix) for kind in kinds}
         return [progress for source, progress in self.sources.items() if source.topic in names]
+
+    def only(self, *kinds: topics.Topic, prefix: str) -> Progress:
+        """The same moment of the partitions of these topics alone."""
+        return Progress(self.now_ms, {p.source: p for p in self.of_kind(*kinds, prefix=prefix)})
+
+    @property
+    def is_read(self) -> bool:
+        """Whether every partition has an owner that has read it to its end."""
+        return all(one.is_read for one in self.sources.values())
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether any partition has ever had a row."""
+        return any(one.high_ts != NEVER for one in self.sources.values())
 
     def watermark(self, model: str, prefix: str, lateness: int, idle_ms: int) -> int:
         """The model's watermark; NEVER where no partition carries it.
@@ -136,10 +155,9 @@ class Progress:
 
         A partition without a row holds nothing back once it is read to its end.
         """
-        known = [(one, one.at(self.now_ms)) for one in self.sources.values()]
-        if any(one.high_ts == NEVER and (not at.owned or at.lag) for one, at in known):
+        if any(one.high_ts == NEVER and not one.is_read for one in self.sources.values()):
             return NEVER
-        return model_watermark((at for _, at in known), 0, idle_ms)
+        return model_watermark((one.at(self.now_ms) for one in self.sources.values()), 0, idle_ms)
 
     @cached_property
     def models(self) -> frozenset[str]:
