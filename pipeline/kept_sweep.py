@@ -76,8 +76,9 @@ class KeptSweep:
                 log.warning("kept predictions stay: %s", error)
 
     async def once(self) -> int:
-        """Sweep; how many buckets went."""
+        """Sweep; how many buckets went, those that had expired by themselves included."""
         progress = await read_progress(self._store, self._sources, self._now_ms())
         settings = self._settings
         time = labels_are_in(progress, settings.topics.prefix, settings.limits.idle)
-        return await self._kept.drop_before(time - kept_for(settings))
+        dropped = await self._kept.drop_before(time - kept_for(settings))
+        return dropped + await self._kept.forget_expired()

@@ -35,6 +35,9 @@ BUCKETS_A_HORIZON = 2
 FIND_AT_ONCE = 10_000
 KEEP_AT_ONCE = 4_000
 DROP_AT_ONCE = 1_000
+STILL_WRITTEN = 8
+"""Buckets behind the newest that are taken for ones that rows may come to at any moment."""
+
 PLACE_BYTES = 6
 TEXTS_KNOWN = 100_000
 
@@ -132,7 +135,6 @@ class KeptStore:
         for length, parts in packed.items():
             rows, texts_of, places = _Packed.join(parts)
             by_place = groups(places)
-            await self._redis.sadd(self._buckets, *{place // SHARDS for place, _ in by_place})
             for place, mine in by_place:
                 bucket, shard = divmod(place, SHARDS)
                 told = [n for n in np.unique(texts_of[mine]).tolist() if n >= 0]
@@ -143,6 +145,8 @@ class KeptStore:
                         keys=[self._keys.kept(shard, bucket)],
                         args=[ttl, len(told), *about, length - ID_BYTES, blob],
                     )
+            # Not before the rows: who takes an empty bucket out meanwhile would take theirs.
+            await self._redis.sadd(self._buckets, *{place // SHARDS for place, _ in by_place})
         return "" if self._is_cluster else str(history, "utf-8")
 
     def _pack(self, source: SourcePartition, kept: KeptRows, texts: dict[bytes, int]) -> _Packed:
@@ -278,6 +282,31 @@ class KeptStore:
                     pass
             await self._redis.srem(self._buckets, bucket)
         return len(old)
+
+    async def forget_expired(self) -> int:
+        """Take buckets that expired by themselves off the list; how many they were.
+
+        Every measurement and every look-up reads all that are listed.
+        """
+        held: Any = await self._redis.smembers(self._buckets)
+        old = sorted(map(int, held))[:-STILL_WRITTEN]
+        gone = set(old) - await self._with_rows(old)
+        if not gone:
+            return 0
+        await self._redis.srem(self._buckets, *gone)
+        # Somebody may have kept rows there just before.
+        if back := await self._with_rows(gone):
+            await self._redis.sadd(self._buckets, *back)
+        return len(gone - back)
+
+    async def _with_rows(self, buckets: Iterable[int]) -> set[int]:
+        """Which of these hold rows."""
+        places = [(bucket, shard) for bucket in buckets for shard in range(SHARDS)]
+        pipe = self._redis.pipeline(transaction=False)
+        for bucket, shard in places:
+            pipe.hlen(self._keys.kept(shard, bucket))
+        sizes = await pipe.execute()
+        return {bucket for (bucket, _), size in zip(places, sizes, strict=True) if size}
 
 
 def groups(values: Ints) -> list[tuple[int, Ints]]:

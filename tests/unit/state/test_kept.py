@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import redis.asyncio
 
 from inferwatch.errors import StateFormatError
 from pipeline.labels.kept import KeptRows
@@ -262,3 +263,84 @@ async def test_what_is_taken_is_told_by_model_and_time_until_it_goes(store, sour
     assert {model: sorted(times) for model, times in (await store.taken()).items()} == {
         "m": [50_000]
     }
+
+
+@pytest.fixture
+async def other(redis_server, keys):
+    """Another worker's."""
+    client = redis.asyncio.Redis.from_url(redis_server.url)
+    yield KeptStore(client, keys, HORIZON)
+    await client.aclose()
+
+
+async def bucket_numbers(client, keys):
+    return sorted(map(int, await client.smembers(f"{keys.root}kept-buckets")))
+
+
+async def expire(client, keys, bucket, parts=("", ":*")):
+    """What Redis does by itself some day."""
+    for part in parts:
+        async for key in client.scan_iter(f"{keys.root}{{kept:*}}:{bucket}{part}", count=1_000):
+            await client.delete(key)
+
+
+async def test_buckets_that_expired_are_read_no_more(store, source, client, keys):
+    for bucket in range(20):
+        await store.keep(source, [row(f"i{bucket}", ts=bucket * store.width)])
+    for bucket in range(0, 20, 2):
+        await expire(client, keys, bucket)
+    before = await store.taken()
+    assert await store.forget_expired() == 6
+    left = [bucket for bucket in range(20) if bucket % 2 or bucket >= 12]
+    assert await bucket_numbers(client, keys) == left
+    assert await store.forget_expired() == 0
+    assert await store.taken() == before
+    assert len(before["m"]) == 10
+    await store.keep(source, [row("late", ts=0)])
+    for bucket, identity in ((0, "late"), (3, "i3")):
+        assert await identities(store, identity, bucket * store.width)
+
+
+async def test_a_bucket_with_rows_is_never_off_the_list(
+    store, other, source, client, keys, monkeypatch
+):
+    for bucket in range(20):
+        await store.keep(source, [row(f"i{bucket}", ts=bucket * store.width)])
+    # Rows of an older version are not measured.
+    await expire(client, keys, 3, [":#"])
+    await expire(client, keys, 5)
+    forget, meanwhile = client.srem, []
+
+    async def looked_up_at_once(*args):
+        await forget(*args)
+        meanwhile.extend(await identities(other, "i3", 3 * store.width))
+
+    monkeypatch.setattr(client, "srem", looked_up_at_once)
+    assert await store.forget_expired() == 1
+    assert len(meanwhile) == 1
+    assert await bucket_numbers(client, keys) == [n for n in range(20) if n != 5]
+
+
+@pytest.mark.parametrize("command", ["sadd", "srem"])
+async def test_a_row_that_is_kept_while_its_empty_bucket_goes_is_found(
+    store, other, source, client, keys, monkeypatch, command
+):
+    for bucket in range(20):
+        await store.keep(source, [row(f"i{bucket}", ts=bucket * store.width)])
+    await expire(client, keys, 3)
+    late = row("late", ts=3 * store.width)
+    at_work = getattr(client, command)
+
+    async def overtaken(*args):
+        if command == "srem":
+            await other.keep(source, [late])
+        await at_work(*args)
+        if command == "sadd":
+            await other.forget_expired()
+
+    monkeypatch.setattr(client, command, overtaken)
+    if command == "sadd":
+        await store.keep(source, [late])
+    else:
+        assert await store.forget_expired() == 0
+    assert await identities(other, "late", 3 * store.width)

@@ -39,7 +39,7 @@ class World:
         sources = PREDICTIONS + LABELS
         self.sweep = KeptSweep(settings, self.store, self.kept, sources, lambda: 0)
 
-    async def keep(self):
+    async def keep(self, ts=START):
         shape = Shape(
             model="m", version="1", text="yes", number=0.0, scores=(), segments=0, wide=False,
             closed_until=NEVER,
@@ -47,7 +47,7 @@ class World:
         row = KeptRows(
             shape=shape,
             ids=["a"],
-            ts=np.array([START]),
+            ts=np.array([ts]),
             offset=np.array([0]),
             row=np.array([0]),
             numbers=np.zeros(1),
@@ -112,4 +112,13 @@ async def test_rows_stay_while_labels_may_be_unread(world, unknown, other):
 async def test_without_a_prediction_counted_nothing_goes(world):
     for source in PREDICTIONS + LABELS:
         await world.reach(source, NEVER)
+    assert await world.sweep.once() == 0
+
+
+async def test_what_expired_by_itself_goes_whatever_the_time(world, client, keys):
+    for number in range(1, 10):
+        await world.keep(START + number * HOUR)
+    async for key in client.scan_iter(f"{keys.root}{{kept:*}}:{START // world.kept.width}*"):
+        await client.delete(key)
+    assert await world.sweep.once() == 1
     assert await world.sweep.once() == 0
