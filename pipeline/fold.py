@@ -35,15 +35,13 @@ from pipeline.partition import PartitionState
 from pipeline.reference.catalog import ReferenceCatalog
 from pipeline.reference.learning import Learning
 from pipeline.row_groups import RowGroup, highs_before, row_groups
+from pipeline.senders import within_senders
 from pipeline.stats import LatencyCounter, ResourceCounter
 from pipeline.windows.numbered import Numbered
 from pipeline.windows.pane import Counts, Pane, PaneKey
 from pipeline.windows.segments import segment_groups
 from pipeline.windows.sequence import WAITING, OriginSequence
 from pipeline.windows.watermark import NEVER
-
-MOST_SENDERS = 4_096
-"""Of one partition; their numbers are written with every step, some 60 bytes each."""
 
 
 @dataclass(slots=True)
@@ -89,13 +87,12 @@ class Folder:
     def fold(self, state: PartitionState, decoded: Decoded, through: int) -> FoldOutcome:
         """Fold decoded records into the state; `through` is the last offset they include."""
         outcome = FoldOutcome()
-        highs = highs_before(state, decoded.chunks)
-        self.fold_chunks(state, decoded.chunks, highs, outcome)
+        for chunks in within_senders(state, decoded.chunks):
+            self.fold_chunks(state, chunks, highs_before(state, chunks), outcome)
         for letter in decoded.rejected:
             count = state.totals.rejected.get(letter.reason, 0)
             state.totals.rejected[letter.reason] = count + 1
         self.give_up_silent(state)
-        forget_senders(state)
         outcome.sampled |= self.learning.forget(state.samples)
         state.offset = through
         return outcome
@@ -336,21 +333,6 @@ class Folder:
         if text not in state.panes:
             state.panes[text] = Pane(self._plans.of(key.model).counting)
         return state.panes[text].at(closed_until)
-
-
-def forget_senders(state: PartitionState) -> None:
-    """Of too many senders those that are silent the longest go, with the numbers seen of them.
-
-    What one of them sends again counts again; there were `MOST_SENDERS` others since.
-    """
-    over = len(state.origins) - MOST_SENDERS
-    if over > 0:
-        by_silence = sorted(
-            state.origins, key=lambda origin: (state.origins[origin].last_ts, origin)
-        )
-        for origin in by_silence[:over]:
-            del state.origins[origin]
-        state.totals.senders_forgotten += over
 
 
 def _confidences(rows: EventRows, plan: ModelPlan, at: Ints) -> Confidences | None:

@@ -15,7 +15,8 @@ import numpy as np
 from inferwatch.events.kinds import Kind
 from pipeline.columns import Ints
 from pipeline.decode import Chunk
-from pipeline.replay.part import Part, between
+from pipeline.decode.cut import between
+from pipeline.replay.part import Part
 from pipeline.windows.watermark import NEVER
 
 

@@ -14,7 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.columns import Ints, Mask
-from pipeline.replay.part import Part, joined, rows_of
+from pipeline.decode.cut import rows_of
+from pipeline.replay.part import Part, joined
 
 NEXT_ROWS = 1_000
 

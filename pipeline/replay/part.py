@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pipeline.columns import Ints
 from pipeline.decode import Chunk
-from pipeline.decode.take import take
 
 
 @dataclass(slots=True)
@@ -41,29 +40,3 @@ class Part:
 def joined(arrays: list[Ints]) -> Ints:
     """One array after the other; an empty one of none."""
     return np.concatenate(arrays) if arrays else np.empty(0, np.int64)
-
-
-def rows_of(chunk: Chunk, at: Ints) -> Chunk:
-    """The rows at these rising positions, with all numbers that were rejected."""
-    return replace(
-        chunk,
-        rows=chunk.rows if len(at) == chunk.rows.size else take(chunk.rows, at),
-        offset=chunk.offset[at],
-        row=chunk.row[at],
-        record_ts=chunk.record_ts[at],
-    )
-
-
-def between(chunk: Chunk, first: int, after: int) -> Chunk | None:
-    """What has `first` <= offset < `after`, rejected numbers too; None where nothing has."""
-    start, stop = np.searchsorted(chunk.offset, [first, after]).tolist()
-    burned = (chunk.rejected_offset >= first) & (chunk.rejected_offset < after)
-    if start == stop and not burned.any():
-        return None
-    if stop - start == chunk.rows.size and burned.all():
-        return chunk
-    return replace(
-        rows_of(chunk, np.arange(start, stop)),
-        rejected_seq=chunk.rejected_seq[burned],
-        rejected_offset=chunk.rejected_offset[burned],
-    )

@@ -19,6 +19,7 @@ from inferwatch.events.window import WindowResult
 from inferwatch.settings import Settings
 from pipeline.columns import EventRows, Ints
 from pipeline.decode import Chunk
+from pipeline.decode.cut import between
 from pipeline.fold import Folder, FoldOutcome
 from pipeline.labels.kept import KeptRows
 from pipeline.limits import NameLimits
@@ -31,7 +32,6 @@ from pipeline.replay.joining import Joining
 from pipeline.replay.label_feed import LabelFeed
 from pipeline.replay.learning import ReplayLearning
 from pipeline.replay.model import END_OF_TIME, ModelReplay
-from pipeline.replay.part import between
 from pipeline.windows.name_limit import OTHER
 from pipeline.windows.pane import Pane, PaneKey
 from pipeline.windows.watermark import NEVER

@@ -211,7 +211,7 @@ def test_a_state_stored_and_restored_goes_on_as_if_nothing_had_been():
 
 
 def test_of_too_many_senders_the_longest_silent_are_forgotten_and_counted(monkeypatch):
-    monkeypatch.setattr("pipeline.fold.MOST_SENDERS", 3)
+    monkeypatch.setattr("pipeline.senders.MOST_SENDERS", 3)
     first = [record(n, 10_000 + n, origin=f"o{n}", seq=0) for n in range(5)]
     outcome = fold(first, cuts=(3, 4))
     assert sorted(outcome.state.origins) == ["o2", "o3", "o4"]
@@ -224,6 +224,29 @@ def test_of_too_many_senders_the_longest_silent_are_forgotten_and_counted(monkey
     ]
     state = fold([*first, *again], cuts=(3, 4, 5, 6, 7, 8)).state
     assert (state.totals.rows, state.totals.duplicates, state.totals.lost) == (8, 1, 4)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_which_senders_are_forgotten_does_not_depend_on_how_the_log_was_cut(monkeypatch, seed):
+    monkeypatch.setattr("pipeline.senders.MOST_SENDERS", 8)
+    chosen = random.Random(seed)
+    senders = [f"o{chosen.randrange(14)}" for _ in range(120)]
+    resent = [record(n, 10_000 + n, origin=o, seq=n // 20) for n, o in enumerate(senders)]
+    whole = fold(resent).state
+    assert whole.totals.senders_forgotten > 0 < whole.totals.duplicates
+    for cuts in (range(1, 120), sorted(chosen.sample(range(1, 120), 5))):
+        part = fold(resent, cuts=cuts).state
+        assert part.head() == whole.head()
+        assert {k: p.snapshot() for k, p in part.panes.items()} == {
+            k: p.snapshot() for k, p in whole.panes.items()
+        }
+
+
+def test_a_sender_of_rejected_rows_alone_is_one_of_them(monkeypatch):
+    monkeypatch.setattr("pipeline.senders.MOST_SENDERS", 3)
+    bad = [record(n, 10_000 + n, origin=f"o{n}", seq=0, prediction=[]) for n in range(5)]
+    whole, single = fold(bad).state, fold(bad, cuts=range(1, 5)).state
+    assert sorted(whole.origins) == sorted(single.origins) == ["o2", "o3", "o4"]
 
 
 def test_within_the_bound_no_sender_is_forgotten():
