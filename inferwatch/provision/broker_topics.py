@@ -48,7 +48,7 @@ def create(admin: KafkaAdminClient, plans: Iterable[TopicPlan]) -> None:
         plan.name: {
             "num_partitions": plan.partitions,
             "replication_factor": plan.replication,
-            "configs": {key: want.value for key, want in plan.settings.items()},
+            "configs": {k: want.value for k, want in {**plan.settings, **plan.tuning}.items()},
         }
         for plan in plans
     }

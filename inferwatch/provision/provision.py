@@ -47,7 +47,7 @@ def create_topics(settings: Settings) -> Outcome:
             if plan.name not in before:
                 continue
             actual = before[plan.name].settings
-            shortfalls = plan.shortfalls(actual)
+            shortfalls = plan.shortfalls(actual) | plan.untuned(actual)
             if shortfalls:
                 change(client, plan.name, shortfalls)
             outcome.done += [
@@ -104,6 +104,11 @@ def _compare(
         outcome.differences += [
             f"{plan.name}: {describe(key, topic.settings.get(key), want)}"
             for key, want in plan.shortfalls(topic.settings).items()
+        ]
+        outcome.notes += [
+            f"{plan.name}: {describe(key, topic.settings.get(key), want)} for it to be read "
+            "quickly; set it with: inferwatch topics create"
+            for key, want in plan.untuned(topic.settings).items()
         ]
         first = began.get(plan.topic.name)
         if first is not None and first != topic.partitions:

@@ -74,7 +74,11 @@ def test_create_makes_every_topic_as_the_contract_says(admin, config, prefix):
     assert set(alerts["cleanup.policy"].split(",")) == {"compact", "delete"}
     assert int(alerts["min.compaction.lag.ms"]) == 7 * 24 * HOUR
     assert settings_of(admin, prefix + "monitoring.references")["cleanup.policy"] == "compact"
-    assert settings_of(admin, prefix + "monitoring.state")["cleanup.policy"] == "compact"
+    state = settings_of(admin, prefix + "monitoring.state")
+    assert state["cleanup.policy"] == "compact"
+    assert int(state["segment.bytes"]) == 64 * 1024 * 1024
+    assert int(state["segment.ms"]) == HOUR
+    assert float(state["min.cleanable.dirty.ratio"]) == 0.1
     windows = settings_of(admin, prefix + "monitoring.windows")
     assert windows["cleanup.policy"] == "delete"
     assert int(windows["retention.ms"]) == 7 * 24 * HOUR
@@ -123,6 +127,20 @@ def test_a_longer_retention_is_left_alone(admin, config, prefix):
     assert run("check", "-c", config()).exit_code == 0
     run("create", "-c", config())
     assert settings_of(admin, name)["retention.ms"] == "-1"
+
+
+def test_a_state_topic_of_an_older_version_passes_the_check_and_create_tunes_it(
+    admin, config, prefix
+):
+    run("create", "-c", config())
+    name = prefix + "monitoring.state"
+    set_setting(admin, name, segment_bytes=str(1024**3))
+
+    result = run("check", "-c", config())
+    assert result.exit_code == 0
+    assert f"{name}: segment.bytes is 1073741824, at most 67108864 is needed" in result.output
+    assert run("create", "-c", config()).exit_code == 0
+    assert settings_of(admin, name)["segment.bytes"] == "67108864"
 
 
 def test_more_restate_and_larger_events_ask_for_more_of_the_topics(config):

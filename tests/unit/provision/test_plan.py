@@ -58,6 +58,9 @@ def test_history_is_kept_as_configured_and_never_shorter_than_a_window_may_chang
         (Wanted("-1", Fit.AT_LEAST), "1000", False),
         (Wanted("compact,delete", Fit.EQUAL), "delete,compact", True),
         (Wanted("compact", Fit.EQUAL), "compact,delete", False),
+        (Wanted("0.1", Fit.AT_MOST), "0.5", False),
+        (Wanted("0.1", Fit.AT_MOST), "0.05", True),
+        (Wanted("0.1", Fit.AT_MOST), None, False),
     ],
 )
 def test_a_setting_is_good_enough_when(wanted, actual, accepted):
@@ -71,6 +74,26 @@ def test_a_difference_is_told_in_units_that_people_read():
     assert describe("retention.ms", "1000", Wanted("-1", Fit.AT_LEAST)) == (
         "retention.ms is 1000 (1s), -1 (without end) is needed"
     )
+    assert describe("segment.ms", "604800000", Wanted("3600000", Fit.AT_MOST)) == (
+        "segment.ms is 604800000 (1w), at most 3600000 (1h) is needed"
+    )
+
+
+def test_the_state_topic_is_compacted_often_and_one_that_is_not_passes():
+    state = plan("", topics.STATE)
+    usual = {
+        "cleanup.policy": "compact",
+        "segment.bytes": "1073741824",
+        "segment.ms": "604800000",
+        "min.cleanable.dirty.ratio": "0.5",
+    }
+    assert not state.shortfalls(usual)
+    assert {name: want.value for name, want in state.untuned(usual).items()} == {
+        "segment.bytes": "67108864",
+        "segment.ms": "3600000",
+        "min.cleanable.dirty.ratio": "0.1",
+    }
+    assert not plan("", topics.WINDOWS).tuning
 
 
 def test_the_remembered_partitions_begin_with_a_format_number():
