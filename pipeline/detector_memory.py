@@ -3,16 +3,17 @@
 Panes are counted again from the log; what was learned of days that the log no longer holds, sums
 over windows and open incidents are not. So each evaluation is written there too, key
 `detectors/MODEL`, at most once a minute and whenever an alert was made, and read where Redis has
-none. What was judged since then is judged again, with the same incidents and ids.
+none: the whole topic, once an epoch, for a model that has nothing in Redis without a loss is new.
+What was judged since then is judged again, with the same incidents and ids.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from inferwatch import topics
 from inferwatch.errors import ServiceUnreachableError
@@ -26,7 +27,10 @@ KIND = "detectors"
 EVERY_MS = 60_000
 MAX_BYTES = 900_000
 """A broker takes records of 1 MiB where it is not told otherwise."""
-FRESH_S = 10.0
+
+
+Read = Callable[[Settings, str], Iterable[Any]]
+"""The records of a topic, from its begin to where it ends now."""
 
 
 async def _forgets() -> None:
@@ -61,13 +65,29 @@ class Memory:
 class DetectorTopic:
     """Reads and writes the models' places in the topic."""
 
-    def __init__(self, settings: Settings, transport: Transport) -> None:
-        """Prepare; nothing is read yet."""
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        epoch: Callable[[], str],
+        read: Read = read_to_end,
+    ) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            settings: how the broker is reached, and the prefix of the topic.
+            transport: what is written goes this way.
+            epoch: which one Redis is in; another one says that it lost everything.
+            read: reads the topic.
+        """
         self._settings = settings
         self._transport = transport
         self._topic = topics.STATE.full_name(settings.topics.prefix)
         self._known: dict[bytes, bytes] = {}
-        self._read_at: float | None = None
+        self._epoch = epoch
+        self._read_topic = read
+        self._read_in: str | None = None
+        self._written: set[bytes] = set()
         self._reading = asyncio.Lock()
         self._too_large: set[str] = set()
 
@@ -76,7 +96,7 @@ class DetectorTopic:
         key = f"{KIND}/{model}".encode()
 
         async def recall() -> bytes | None:
-            await self._read()
+            await self._read(key)
             return self._known.get(key)
 
         async def keep(state: bytes) -> None:
@@ -98,23 +118,29 @@ class DetectorTopic:
     async def _send(self, key: bytes, state: bytes) -> None:
         try:
             await self._transport.send(self._topic, key, state)
+            # What was read of it is old now, and may be large.
+            self._written.add(key)
+            self._known.pop(key, None)
         except TRANSIENT as error:
             log.warning("%s took no record (%s): tried again in a minute", self._topic, error)
 
-    async def _read(self) -> None:
-        """Read the topic, where that is not just done: models that are new come in numbers."""
+    async def _read(self, key: bytes) -> None:
+        """Read the topic, where it may say more of this model than when it was read last."""
         async with self._reading:
-            if self._read_at is not None and time.monotonic() - self._read_at < FRESH_S:
+            epoch = self._epoch()
+            if self._read_in == epoch and key not in self._written:
                 return
+            self._written.clear()
             try:
                 self._known = await asyncio.to_thread(self._latest)
             except ServiceUnreachableError as error:
+                self._read_in = None
                 raise ConnectionError(str(error)) from error
-            self._read_at = time.monotonic()
+            self._read_in = epoch
 
     def _latest(self) -> dict[bytes, bytes]:
         latest: dict[bytes, tuple[int, bytes | None]] = {}
-        for record in read_to_end(self._settings, self._topic):
+        for record in self._read_topic(self._settings, self._topic):
             key = record.key or b""
             # By time: a topic that got more partitions has older values of a key elsewhere.
             if key.startswith(KIND.encode()) and record.timestamp >= latest.get(key, (0, None))[0]:

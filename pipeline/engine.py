@@ -117,7 +117,8 @@ class Engine:
             self._log,
             self.worker_id,
         )
-        self._detectors = DetectorTopic(settings, transport)
+        epoch = EpochGate(self._evaluations, settings.topics.prefix)
+        self._detectors = DetectorTopic(settings, transport, lambda: epoch.token)
         self._room = RunRoom()
         self._kinds = {self._name(topic): kind for topic, kind in KINDS.items()}
         self._sources = [
@@ -147,7 +148,7 @@ class Engine:
             self._store,
             self._evaluations,
             self._windows,
-            EpochGate(self._evaluations, settings.topics.prefix),
+            epoch,
             self._open_evaluator,
             self._log_span,
             now_ms,

@@ -91,6 +91,11 @@ class EpochGate:
         self._ends: dict[str, int] = {}
         self._used: dict[SourcePartition, int] = {}
 
+    @property
+    def token(self) -> str:
+        """Names the epoch that Redis was in when it was last looked at."""
+        return self._token
+
     async def changed(
         self,
         progress: Progress,

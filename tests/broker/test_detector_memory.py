@@ -40,10 +40,10 @@ async def test_the_newest_state_of_each_model_is_read_back(
     settings = load(
         None, text=f"{{broker: {{url: 'kafka://{kafka_bootstrap}'}}, topics: {{prefix: {prefix}}}}}"
     )
-    writer = DetectorTopic(settings, wire)
+    writer = DetectorTopic(settings, wire, lambda: "an epoch")
     for model, state in (("m", b"old"), ("other/m", b"another"), ("m", b"new")):
         await writer.of(model).keep(state)
     await wire.send(name, b"silence/m", b"1 {}")
-    reader = DetectorTopic(settings, wire)
+    reader = DetectorTopic(settings, wire, lambda: "an epoch")
     found = [await reader.of(model).recall() for model in ("m", "other/m", "unknown")]
     assert found == [b"new", b"another", None]

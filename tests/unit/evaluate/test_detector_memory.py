@@ -1,9 +1,11 @@
 """What detectors learned outlives a Redis that lost everything, by `monitoring.state`."""
 
+from types import SimpleNamespace
+
 import pytest
 from evaluation_rig import EvaluationRig
 
-from inferwatch.errors import StateFormatError
+from inferwatch.errors import ServiceUnreachableError, StateFormatError
 from inferwatch.settings import load
 from pipeline.detector_memory import EVERY_MS, MAX_BYTES, DetectorTopic, Memory
 
@@ -113,9 +115,63 @@ class Wire:
         self.sent.append((topic, key, value))
 
 
+class Log:
+    """The topic, and how often it was read."""
+
+    def __init__(self, **states):
+        self.states, self.reads = states, 0
+
+    def read(self, settings, topic):
+        self.reads += 1
+        for at, (model, state) in enumerate(self.states.items()):
+            yield SimpleNamespace(key=f"detectors/{model}".encode(), timestamp=at, value=state)
+
+
+def place_of(model, wire, text=""):
+    return DetectorTopic(load(None, text=text), wire, lambda: "an epoch").of(model)
+
+
+async def test_the_topic_is_read_once_an_epoch_however_many_models_are_new():
+    epoch, log = ["first"], Log(m=b"old")
+    topic = DetectorTopic(load(None, text=""), Wire(), lambda: epoch[0], log.read)
+    assert await topic.of("m").recall() == b"old"
+    assert [await topic.of(f"new-{n}").recall() for n in range(5)] == [None] * 5
+    assert log.reads == 1
+    epoch[0], log.states["m"] = "second", b"new"
+    assert [await topic.of("m").recall() for _ in range(2)] == [b"new"] * 2
+    assert log.reads == 2
+
+
+async def test_what_was_written_since_is_read_again_where_redis_went_back():
+    log = Log(m=b"old", other=b"another")
+    topic = DetectorTopic(load(None, text=""), Wire(), lambda: "an epoch", log.read)
+    assert await topic.of("m").recall() == b"old"
+    await topic.of("m").keep(b"new")
+    log.states["m"] = b"new"
+    assert await topic.of("other").recall() == b"another"
+    assert log.reads == 1
+    assert await topic.of("m").recall() == b"new"
+    assert log.reads == 2
+
+
+async def test_a_topic_that_could_not_be_read_is_read_again():
+    def read(settings, topic):
+        tried.append(topic)
+        if len(tried) == 1:
+            raise ServiceUnreachableError("gone")
+        return ()
+
+    tried = []
+    topic = DetectorTopic(load(None, text=""), Wire(), lambda: "an epoch", read)
+    with pytest.raises(ConnectionError, match="gone"):
+        await topic.of("m").recall()
+    assert await topic.of("m").recall() is None
+    assert len(tried) == 2
+
+
 async def test_a_model_has_one_record_and_too_large_a_state_is_told_once(caplog):
     wire = Wire()
-    place = DetectorTopic(load(None, text="topics: {prefix: p.}"), wire).of("m")
+    place = place_of("m", wire, "topics: {prefix: p.}")
     await place.keep(b"small")
     await place.keep(b"x" * (MAX_BYTES + 1))
     await place.keep(b"x" * (MAX_BYTES + 1))
@@ -124,6 +180,6 @@ async def test_a_model_has_one_record_and_too_large_a_state_is_told_once(caplog)
 
 
 async def test_a_broker_that_takes_nothing_stops_no_evaluation(caplog):
-    place = DetectorTopic(load(None, text=""), Wire(OSError("gone"))).of("m")
+    place = place_of("m", Wire(OSError("gone")))
     await place.keep(b"small")
     assert "monitoring.state took no record (gone)" in caplog.messages[0]
