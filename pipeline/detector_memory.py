@@ -20,11 +20,13 @@ from inferwatch.errors import ServiceUnreachableError
 from inferwatch.settings import Settings
 from inferwatch.topic_reader import read_to_end
 from pipeline.transport import TRANSIENT, Transport
+from pipeline.windows.watermark import NEVER
 
 log = logging.getLogger(__name__)
 
 KIND = "detectors"
 EVERY_MS = 60_000
+RETRY_MS = 10_000
 MAX_BYTES = 900_000
 """A broker takes records of 1 MiB where it is not told otherwise."""
 
@@ -37,8 +39,9 @@ async def _forgets() -> None:
     return None
 
 
-async def _nowhere(state: bytes) -> None:
+async def _nowhere(state: bytes) -> bool:
     """Kept in Redis alone."""
+    return True
 
 
 @dataclass(slots=True)
@@ -47,19 +50,27 @@ class Memory:
 
     Attributes:
         recall: what was written last; None where nothing was.
-        keep: writes it; a failure is told, no more: the next one comes soon.
+        keep: writes it; False where it is to be tried again.
+        kept_at: when that was done last.
+        closed_until: no try before it, for the last one failed.
     """
 
     recall: Callable[[], Awaitable[bytes | None]] = _forgets
-    keep: Callable[[bytes], Awaitable[None]] = _nowhere
+    keep: Callable[[bytes], Awaitable[bool]] = _nowhere
     kept_at: int | None = None
+    closed_until: int = NEVER
 
-    async def remember(self, state: bytes, now_ms: int, *, at_once: bool) -> None:
-        """Write the state, where the last time is long enough ago."""
+    async def remember(self, state: bytes, now_ms: int, *, at_once: bool) -> bool:
+        """Write the state, where the last time is long enough ago; False where it waits still."""
+        if now_ms < self.closed_until:
+            return False
         if self.kept_at is not None and not at_once and now_ms - self.kept_at < EVERY_MS:
-            return
+            return False
+        if not await self.keep(state):
+            self.closed_until = now_ms + RETRY_MS
+            return False
         self.kept_at = now_ms
-        await self.keep(state)
+        return True
 
 
 class DetectorTopic:
@@ -99,10 +110,10 @@ class DetectorTopic:
             await self._read(key)
             return self._known.get(key)
 
-        async def keep(state: bytes) -> None:
+        async def keep(state: bytes) -> bool:
             if len(state) <= MAX_BYTES:
-                await self._send(key, state)
-            elif model not in self._too_large:
+                return await self._send(key, state)
+            if model not in self._too_large:
                 self._too_large.add(model)
                 log.warning(
                     "%s: what was learned of it (%d bytes) is more than a record of %s holds "
@@ -112,17 +123,21 @@ class DetectorTopic:
                     self._topic,
                     MAX_BYTES,
                 )
+            return True
 
         return Memory(recall, keep)
 
-    async def _send(self, key: bytes, state: bytes) -> None:
+    async def _send(self, key: bytes, state: bytes) -> bool:
         try:
             await self._transport.send(self._topic, key, state)
-            # What was read of it is old now, and may be large.
-            self._written.add(key)
-            self._known.pop(key, None)
         except TRANSIENT as error:
-            log.warning("%s took no record (%s): tried again in a minute", self._topic, error)
+            seconds = RETRY_MS // 1000
+            log.warning("%s took no record (%s): tried again in %d s", self._topic, error, seconds)
+            return False
+        # What was read of it is old now, and may be large.
+        self._written.add(key)
+        self._known.pop(key, None)
+        return True
 
     async def _read(self, key: bytes) -> None:
         """Read the topic, where it may say more of this model than when it was read last."""

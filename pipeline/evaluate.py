@@ -204,8 +204,8 @@ class ModelEvaluator:
         if self._learned is not None and not self._outbox:
             # Not before: what it says was judged has been told.
             learned, news = self._learned
-            self._learned = None
-            await self._outlets.memory.remember(learned, progress.now_ms, at_once=news)
+            if await self._outlets.memory.remember(learned, progress.now_ms, at_once=news):
+                self._learned = None
         return found
 
     async def _round(self, progress: Progress) -> int:

@@ -173,9 +173,10 @@ class EvaluationRig:
             return self.state.get(model)
 
         async def keep(state):
-            if faults.memory is not None:
-                await faults.memory(state)
-            self.state[model] = state
+            took = faults.memory is None or await faults.memory(state)
+            if took:
+                self.state[model] = state
+            return took
 
         return Memory(recall, keep)
 

@@ -7,7 +7,7 @@ from evaluation_rig import EvaluationRig
 
 from inferwatch.errors import ServiceUnreachableError, StateFormatError
 from inferwatch.settings import load
-from pipeline.detector_memory import EVERY_MS, MAX_BYTES, DetectorTopic, Memory
+from pipeline.detector_memory import EVERY_MS, MAX_BYTES, RETRY_MS, DetectorTopic, Memory
 
 WINDOW = 10_000
 WARM_UP = 30
@@ -79,6 +79,7 @@ async def test_it_is_written_after_the_alert_was_told():
 
     async def note(state):
         seen.append(len(rig.topic.alerts))
+        return True
 
     worker.faults.memory = note
     await odd_window(rig, worker)
@@ -93,16 +94,50 @@ async def test_a_newer_version_s_memory_ends_the_worker():
         await worker.rounds()
 
 
+async def test_a_write_that_failed_is_tried_again_though_nothing_is_new():
+    rig, worker = await learned()
+    refused = []
+
+    async def refuse(state):
+        refused.append(state)
+        return False
+
+    worker.faults.memory = refuse
+    await odd_window(rig, worker)
+    assert len(refused) == 1
+    before, worker.faults.memory = rig.state["m"], None
+    await worker.rounds()
+    assert rig.state["m"] == before
+    rig.now_ms += RETRY_MS
+    await worker.rounds()
+    assert rig.state["m"] == refused[0] != before
+
+
+async def test_what_came_within_the_minute_is_written_after_it():
+    rig, worker = await learned()
+    before = rig.state["m"]
+    await rig.parts[0].rows((WARM_UP + 2) * WINDOW)
+    await worker.rounds()
+    assert rig.state["m"] == before
+    rig.now_ms += EVERY_MS
+    await worker.rounds()
+    assert rig.state["m"] != before
+
+
 async def test_it_is_written_once_a_minute_and_at_once_for_an_alert():
     kept = []
 
     async def keep(state):
         kept.append(state)
+        return True
 
     memory = Memory(keep=keep)
-    for now, at_once in ((0, False), (EVERY_MS - 1, False), (EVERY_MS - 1, True), (10**9, False)):
+    said = [
         await memory.remember(str(now).encode(), now, at_once=at_once)
+        for now, at_once in ((0, False), (59_999, False), (59_999, True), (10**9, False))
+    ]
     assert kept == [b"0", b"59999", b"1000000000"]
+    assert said == [True, False, True, True]
 
 
 class Wire:
@@ -181,5 +216,5 @@ async def test_a_model_has_one_record_and_too_large_a_state_is_told_once(caplog)
 
 async def test_a_broker_that_takes_nothing_stops_no_evaluation(caplog):
     place = place_of("m", Wire(OSError("gone")))
-    await place.keep(b"small")
-    assert "monitoring.state took no record (gone)" in caplog.messages[0]
+    assert not await place.keep(b"small")
+    assert "monitoring.state took no record (gone): tried again in 10 s" in caplog.messages[0]
