@@ -335,6 +335,7 @@ class ModelEvaluator:
         self._outbox += packed
         closed = self.closed_until()
         self._published.forget(closed)
+        self._judge.forget(closed)
         self._pooled.forget(closed)
         self._panes.forget(closed - self._longest)
         news = bool(alerts) or (self._learned is not None and self._learned[1])

@@ -6,7 +6,7 @@ in, in window order too; each once. What comes later can only correct what an al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -29,12 +29,45 @@ Look = Callable[[WindowKey, WindowResult], WindowResult]
 """A window's result as its labels stand now, given the one that is known."""
 
 
+MAX_TRACKS = 4_096
+"""Tracks of which it is known how far they were judged, before those that ended are forgotten."""
+FORGOTTEN: Track = ("", "", "")
+"""All tracks that were forgotten, as one: stored with the others, so older versions read it too."""
+
+
 @dataclass(slots=True)
 class Judged:
-    """How far the windows of each track were judged: their ends."""
+    """How far the windows of each track were judged: their ends.
+
+    Guarantee: no window is judged twice. Of a track that was forgotten it is known that it was
+    judged as far as any that was forgotten with it.
+    """
 
     final: dict[Track, int] = field(default_factory=dict)
     quality: dict[Track, int] = field(default_factory=dict)
+
+    def has_final(self, key: WindowKey) -> bool:
+        """Whether the final part of the window was judged."""
+        return key.span.end <= _reached(self.final, key.track)
+
+    def has_quality(self, key: WindowKey) -> bool:
+        """Whether the quality of the window was judged."""
+        return key.span.end <= _reached(self.quality, key.track)
+
+    def forget(self, closed: int, waiting: Container[Track], most: int) -> None:
+        """Where there are too many tracks, drop those that ended long ago.
+
+        Args:
+            closed: windows that end before it take nothing any more.
+            waiting: tracks with windows whose quality is still to be judged: they stay.
+            most: so many tracks are not too many.
+        """
+        for part in (self.final, self.quality):
+            if len(part) <= most:
+                continue
+            gone = [t for t, end in part.items() if end < closed and t not in waiting]
+            if gone:
+                part[FORGOTTEN] = max(_reached(part, FORGOTTEN), *(part.pop(t) for t in gone))
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""
@@ -46,6 +79,10 @@ class Judged:
     def restore(cls, plain: list[Any]) -> Judged:
         """What `snapshot` gave."""
         return cls(*({(a, b, c): end for a, b, c, end in part} for part in plain))
+
+
+def _reached(part: Mapping[Track, int], track: Track) -> int:
+    return part.get(track, part.get(FORGOTTEN, NEVER))
 
 
 class ModelJudge:
@@ -107,7 +144,7 @@ class ModelJudge:
         reference = self._references.in_force(self._plan.name, key.version, key.span.start)
         if self.waits(key):
             self._unjudged.put(key, result)
-        if key.span.end > self._judged.final.get(key.track, NEVER):
+        if not self._judged.has_final(key):
             self._judged.final[key.track] = key.span.end
             self._unjudged.put(key, result)
             return self._watch.judge(result, part="final", reference=reference)
@@ -115,7 +152,7 @@ class ModelJudge:
             return []
         # A later revision can only correct what an alert said.
         alerts = self._watch.judge(result, part="final", reference=reference)
-        if key.span.end <= self._judged.quality.get(key.track, NEVER):
+        if self._judged.has_quality(key):
             alerts += self._watch.judge(result, part="quality", reference=reference)
         return alerts
 
@@ -169,6 +206,11 @@ class ModelJudge:
             self._judged_quality(key)
         else:
             self._unjudged.put(key, result)
+
+    def forget(self, closed: int) -> None:
+        """Windows that end before it take nothing any more: how far they were judged may go."""
+        waiting = {key.track for key in self._unjudged.first()}
+        self._judged.forget(closed, waiting, MAX_TRACKS)
 
     def snapshot(self) -> list[Any]:
         """Plain values, for storage."""

@@ -2,7 +2,7 @@
 
 Bounds: the levels of 12 windows of a whole version, of 2 of a segment; where there is no reference
 to compare with, 4 whole windows too. They are thinned as they age, so that the oldest reaches far
-back while the newest are close together.
+back while the newest are close together. Of 32 versions, and of 1,000 segments of them all.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ SEGMENT = 2
 RECENT = 12
 KEPT_WINDOWS = 4
 MAX_VERSIONS = 32
+MAX_SEGMENTS = 1_000
+"""Of all versions together, as many as `limits.segments` has by default: a packed snapshot of some
+150 kB with eight features, 5 to 15 ms to pack it."""
+SILENT_WINDOWS = 30
+"""A segment without a window for so long gives its place to another one. Not earlier: where more
+segments take turns than there is room for, those that are known keep their past."""
 
 
 @dataclass(slots=True)
@@ -61,17 +67,24 @@ class History:
         windows: calm windows by version, (end, JSON): the `before` of a diagnosis without a
             reference. They are parsed only then, which is seldom.
         first_seen: by version, the end of its first window.
+        ends: by (version, segment), the end of its last window; the longest silent first.
     """
 
     shelves: dict[tuple[str, str | None, str], Shelf] = field(default_factory=dict)
     windows: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
     first_seen: dict[str, int] = field(default_factory=dict)
+    ends: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def remember(self, result: WindowResult, part: Part, *, calm: bool) -> None:
         """Take a window of the model's smallest size, after it was judged."""
         if part == "final" and result.rows:
             self.first_seen.setdefault(result.version, result.end)
-        shelf = self.shelves.setdefault((result.version, result.segment, part), Shelf())
+        key = (result.version, result.segment, part)
+        if result.segment is not None and not self._has_room(result, result.segment):
+            return
+        # Behind all others: a snapshot keeps their order, and so who is silent for longest.
+        shelf = self.shelves.pop(key) if key in self.shelves else Shelf()
+        self.shelves[key] = shelf
         levels = levels_of(result, part)
         shelf.latest = (result.end, levels)
         if result.segment is None and len(self.first_seen) > 1:
@@ -86,6 +99,19 @@ class History:
             kept.append((result.end, window_to_json(replace(result, quality=None))))
             _thin(kept, [end for end, _ in kept], KEPT_WINDOWS)
         self._bound()
+
+    def _has_room(self, result: WindowResult, segment: str) -> bool:
+        """Whether the segment is known, or may be from now on."""
+        thing = result.version, segment
+        while thing not in self.ends and len(self.ends) >= MAX_SEGMENTS:
+            silent, end = next(iter(self.ends.items()))
+            if end >= result.end - SILENT_WINDOWS * (result.end - result.start):
+                return False
+            del self.ends[silent]
+            for part in ("final", "quality"):
+                self.shelves.pop((*silent, part), None)
+        self.ends[thing] = max(self.ends.pop(thing, result.end), result.end)
+        return True
 
     def before(self, version: str, until: int) -> WindowResult | None:
         """The last calm window of the whole version that ended by then."""
@@ -140,6 +166,7 @@ class History:
             del self.first_seen[gone]
             self.windows.pop(gone, None)
             self.shelves = {k: s for k, s in self.shelves.items() if k[0] != gone}
+            self.ends = {k: end for k, end in self.ends.items() if k[0] != gone}
 
     def _last_end(self, version: str) -> int:
         shelf = self.shelves.get((version, None, "final"))
@@ -171,6 +198,9 @@ class History:
                 None if latest is None else (latest[0], dict(latest[1])),
                 [(end, dict(levels)) for end, levels in (recent[0] if recent else ())],
             )
+            if segment is not None and latest is not None:
+                known = history.ends.pop((version, segment), latest[0])
+                history.ends[version, segment] = max(known, latest[0])
         for version, windows in plain["windows"].items():
             history.windows[version] = [(end, stored) for end, stored in windows]
         return history
