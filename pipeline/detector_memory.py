@@ -19,6 +19,7 @@ from inferwatch import topics
 from inferwatch.errors import ServiceUnreachableError
 from inferwatch.settings import Settings
 from inferwatch.topic_reader import read_to_end
+from pipeline.lighter import without_segments
 from pipeline.transport import TRANSIENT, Transport
 from pipeline.windows.watermark import NEVER
 
@@ -111,21 +112,28 @@ class DetectorTopic:
             return self._known.get(key)
 
         async def keep(state: bytes) -> bool:
-            if len(state) <= MAX_BYTES:
-                return await self._send(key, state)
-            if model not in self._too_large:
-                self._too_large.add(model)
-                log.warning(
-                    "%s: what was learned of it (%d bytes) is more than a record of %s holds "
-                    "(%d): a flushed Redis would lose it",
-                    model,
-                    len(state),
-                    self._topic,
-                    MAX_BYTES,
-                )
-            return True
+            if len(state) > MAX_BYTES:
+                self._say_too_large(model, len(state))
+                named = f"what was learned of {model}"
+                state = await asyncio.to_thread(without_segments, state, named)
+            # One that is too large even so is done with: the next one will hardly be smaller.
+            return len(state) > MAX_BYTES or await self._send(key, state)
 
         return Memory(recall, keep)
+
+    def _say_too_large(self, model: str, size: int) -> None:
+        if model in self._too_large:
+            return
+        self._too_large.add(model)
+        log.warning(
+            "%s: what was learned of it (%d bytes) is more than a record of %s holds (%d): the "
+            "past of its segments is left out, and what is too large even so is not written: a "
+            "flushed Redis would lose it",
+            model,
+            size,
+            self._topic,
+            MAX_BYTES,
+        )
 
     async def _send(self, key: bytes, state: bytes) -> bool:
         try:

@@ -1,5 +1,6 @@
 """What detectors learned outlives a Redis that lost everything, by `monitoring.state`."""
 
+import random
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ from evaluation_rig import EvaluationRig
 from inferwatch.errors import ServiceUnreachableError, StateFormatError
 from inferwatch.settings import load
 from pipeline.detector_memory import EVERY_MS, MAX_BYTES, RETRY_MS, DetectorTopic, Memory
+from pipeline.state.packing import pack, unpack
 
 WINDOW = 10_000
 WARM_UP = 30
@@ -204,14 +206,38 @@ async def test_a_topic_that_could_not_be_read_is_read_again():
     assert len(tried) == 2
 
 
-async def test_a_model_has_one_record_and_too_large_a_state_is_told_once(caplog):
+def state_of(*, whole=b"", segment=b""):
+    """A stored evaluation with so much of it about the whole, and about a segment."""
+    shelves = [["1", None, "final", whole], ["1", "eu", "final", segment]]
+    return pack([7, [], [], [], {"tracks": ["open"], "history": {"shelves": shelves}}])
+
+
+LARGE = random.Random(5).randbytes(MAX_BYTES)
+
+
+async def test_a_model_has_one_record():
     wire = Wire()
-    place = place_of("m", wire, "topics: {prefix: p.}")
-    await place.keep(b"small")
-    await place.keep(b"x" * (MAX_BYTES + 1))
-    await place.keep(b"x" * (MAX_BYTES + 1))
+    await place_of("m", wire, "topics: {prefix: p.}").keep(b"small")
     assert wire.sent == [("p.monitoring.state", b"detectors/m", b"small")]
-    assert len(caplog.messages) == 1 and "900001 bytes" in caplog.messages[0]
+
+
+async def test_too_large_a_state_is_written_without_the_past_of_segments_and_told_once(caplog):
+    wire = Wire()
+    place = place_of("m", wire)
+    for _ in range(2):
+        assert await place.keep(state_of(whole=b"w", segment=LARGE))
+    ((_, _, written), again) = wire.sent
+    assert again[2] == written
+    *_, watch = unpack(written, "it")
+    assert watch["tracks"] == ["open"]
+    assert watch["history"]["shelves"] == [["1", None, "final", b"w"]]
+    assert len(caplog.messages) == 1 and "of its segments is left out" in caplog.messages[0]
+
+
+async def test_what_is_too_large_even_so_is_told_and_not_tried_again(caplog):
+    wire = Wire()
+    assert await place_of("m", wire).keep(state_of(whole=LARGE))
+    assert not wire.sent and "more than a record" in caplog.messages[0]
 
 
 async def test_a_broker_that_takes_nothing_stops_no_evaluation(caplog):
