@@ -128,6 +128,7 @@ class Past:
         runs: sums over windows, by key.
         scatters: of standard scores in good windows, by key.
         windows: the last values by window, which other versions are compared with.
+        compared: by older version, the end of the last window that was compared with its own.
     """
 
     previous: dict[str, float] = field(default_factory=dict)
@@ -139,11 +140,12 @@ class Past:
     runs: dict[str, Run] = field(default_factory=dict)
     scatters: dict[str, Scatter] = field(default_factory=dict)
     windows: dict[str, list[OfWindow]] = field(default_factory=dict)
+    compared: dict[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether anything is remembered."""
         learned = self.previous or self.values or self.first or self.runs or self.scatters
-        return bool(learned or self.indicator)
+        return bool(learned or self.indicator or self.windows)
 
     def look_up(self, metric: str, baseline: Baseline) -> float | None:
         """The baseline of the metric, for `previous` and `rolling`."""
@@ -165,10 +167,13 @@ class Past:
         """Take the value of the window that was just judged."""
         self.previous[metric] = value
         if baseline.kind == "version":
-            told = (*self.windows.get(metric, ()), (end, value, rows))
-            self.windows[metric] = list(told[-COMPARED_WINDOWS:])
+            self.keep_window(metric, (end, value, rows))
         if baseline.kind == "rolling":
             self.rolling.setdefault(metric, Rolling(baseline.span)).add(end, value)
+
+    def keep_window(self, metric: str, of_window: OfWindow) -> None:
+        """Remember the value of a window by its end, for the versions beside it."""
+        self.windows[metric] = [*self.windows.get(metric, ()), of_window][-COMPARED_WINDOWS:]
 
     def keep(self, metric: str, value: float) -> None:
         """Remember the value itself, of the last windows."""
@@ -202,14 +207,16 @@ class Past:
             {key: run.as_plain() for key, run in self.runs.items()},
             {key: scatter.as_plain() for key, scatter in self.scatters.items()},
             windows,
+            dict(self.compared),
         ]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> Past:
         """What `as_plain` wrote; older formats knew less."""
-        unknown: list[Any] = [{}, {}, {}, None, {}, {}, {}, {}, {}]
+        unknown: list[Any] = [{}, {}, {}, None, {}, {}, {}, {}, {}, {}]
         whole = [*plain, *unknown[len(plain) :]]
-        previous, rolling, values, indicator, seasons, first, runs, scatters, windows = whole
+        previous, rolling, values, indicator, seasons, first, runs, scatters = whole[:8]
+        windows, compared = whole[8:]
         return cls(
             dict(previous),
             {
@@ -223,4 +230,5 @@ class Past:
             {key: Run.from_plain(run) for key, run in runs.items()},
             {key: Scatter(*scatter) for key, scatter in scatters.items()},
             {m: [(end, value, rows) for end, value, rows in told] for m, told in windows.items()},
+            dict(compared),
         )

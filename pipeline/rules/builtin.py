@@ -32,6 +32,7 @@ from pipeline.rules.watched import WatchedModel, smallest_window
 Test = Callable[[Case, Allowance], Verdict]
 Sums = Callable[[Case, Allowance], Sequence[Step]]
 Levels = Callable[[Case], list[tuple[str, float]]]
+Counts = Callable[[Case], tuple[float, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Entry:
     sums: Sums | None = None
     learns: Levels | None = None
     starts: Levels | None = None
-    counts: Levels | None = None
+    counts: Counts | None = None
     kind: AlertKind | None = None
 
 
@@ -143,7 +144,7 @@ class BuiltinDetector:
         if steps:
             past.runs = advanced(past.runs, steps)
         if entry.counts is not None:
-            past.previous = dict(entry.counts(case)) or past.previous
+            builtin_beside.remember(case, steps, entry.counts(case))
         if verdict.state is State.BREACHED:
             return
         for key, score in (step.raw for step in steps if step.raw is not None):

@@ -37,8 +37,8 @@ from pipeline.rules.volume import VolumeDetector, VolumeWatch
 from pipeline.rules.volume import detectors as volume_detectors
 from pipeline.rules.watched import WatchedModel, smallest_window
 
-FORMAT = 3
-"""3: sums, first values and volume are remembered too."""
+FORMAT = 4
+"""4: of versions it is remembered which windows were compared."""
 REFINED_WINDOWS = 5
 """The causes of an incident are measured again in its first windows, while it still unfolds."""
 SILENT_WINDOWS = 30

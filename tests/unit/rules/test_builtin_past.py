@@ -73,6 +73,45 @@ def test_an_older_version_that_is_beaten_is_no_fault():
     assert plays(*side_by_side({"right": 340}, {})) == []
 
 
+def judged_in_turns(newer_first, together, *, worse=0):
+    """A watch and its alerts, where each version's labels come for so many minutes together."""
+    watch = ModelWatch(MadeModel(), None, retention_ms=86_400_000)
+    fired = []
+    for first in range(0, 30, together):
+        # Both suffer in every third minute.
+        minutes = [(i, 200 if i % 3 == 0 else 380) for i in range(first, first + together)]
+        older = [minute(i, right=right) for i, right in minutes]
+        newer = [minute(i, version="2", right=right - worse) for i, right in minutes]
+        for window in older + newer:
+            watch.judge(window, part="final", reference=None)
+        for window in newer + older if newer_first else older + newer:
+            fired += watch.judge(window, part="quality", reference=None)
+        plain = watch.snapshot()
+        watch = ModelWatch(MadeModel(), None, retention_ms=86_400_000)
+        watch.restore(plain)
+    return watch, [a.rule for a in fired if a.rule == "version-worse"]
+
+
+@pytest.mark.parametrize("newer_first", [False, True])
+@pytest.mark.parametrize("together", [1, 3])
+def test_versions_are_compared_in_the_same_minute_whoever_s_labels_come_first(
+    newer_first, together
+):
+    assert judged_in_turns(newer_first, together)[1] == []
+    assert judged_in_turns(newer_first, together, worse=30)[1] == ["version-worse"]
+
+
+def sums_against_the_older(watch):
+    runs = watch._pasts["version-worse/quality.accuracy", "2", None].runs
+    return runs["1"]
+
+
+def test_what_adds_up_does_not_depend_on_how_many_minutes_are_judged_together():
+    one, three = (judged_in_turns(False, n, worse=8)[0] for n in (1, 3))
+    assert sums_against_the_older(one) == sums_against_the_older(three)
+    assert sums_against_the_older(one).windows
+
+
 def test_errors_of_one_version_alone_are_told():
     found = plays(*side_by_side({}, {"errors": 20}))
     assert [(rule, version) for rule, version, _ in found] == [("version-errors", "2")]

@@ -145,8 +145,8 @@ def test_a_newer_format_is_refused_and_old_rules_are_dropped():
     alerts_of(judge, [(True, 190, 90.0, False)] * 3)
     state = judge.snapshot()
     assert next(iter(state)) == "format"
-    with pytest.raises(StateFormatError, match="flight-delay.*format 4"):
-        watch().restore({**state, "format": 4})
+    with pytest.raises(StateFormatError, match="flight-delay.*format 5"):
+        watch().restore({**state, "format": 5})
     fewer = watch(RULES[:1])
     fewer.restore(state)
     assert {name for name, *_ in fewer.snapshot()["tracks"]} == {"low/quality.accuracy"}
