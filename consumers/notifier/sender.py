@@ -267,6 +267,12 @@ class Sender:
     async def _delivered(
         self, work: _Work, lane: Lane, message: Notification, attempt: int, sent: Sent
     ) -> None:
+        await self._log_delivery(message, attempt, True, sent.detail)
+        self._failing.pop(work.key, None)
+        lane = finish(lane, message.at, sent.posted)
+        due, due_if_more = next_look(lane, work.route, message.at)
+        saved = await self._store.save(work.claim, lane, used=0, due=due, due_if_more=due_if_more)
+        # Said only when it is known of: who reads it and kills us finds it told once.
         _log.info(
             "told %s (%s): %d firing, %d resolved: %s, %s",
             message.receiver,
@@ -276,11 +282,6 @@ class Sender:
             message.reason,
             sent.detail,
         )
-        await self._log_delivery(message, attempt, True, sent.detail)
-        self._failing.pop(work.key, None)
-        lane = finish(lane, message.at, sent.posted)
-        due, due_if_more = next_look(lane, work.route, message.at)
-        saved = await self._store.save(work.claim, lane, used=0, due=due, due_if_more=due_if_more)
         # A renewal is due again so soon that noting it would save nobody anything.
         renewal = message.reason == Reason.REPEAT and work.bound.settings.renew is not None
         if saved and not renewal:

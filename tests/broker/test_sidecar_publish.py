@@ -93,6 +93,8 @@ def test_a_broker_that_dies_and_comes_back_gets_every_row(
                 assert time.monotonic() - started < 5
             finally:
                 real_kafka.start()
+        # That may take longer than a connection may be idle.
+        with running.connect() as client:
             ask(client, 20)
             eventually(lambda: running.sidecar.publisher.pending_rows == 0, 60)
         dropped = counters.total("rows_dropped_total")

@@ -20,7 +20,8 @@ class LiveResults:
 
     Attributes:
         windows: each window at its highest revision.
-        went_down: windows whose revision did not rise with a new record.
+        went_down: windows whose revision did not rise with a new record; the same record once more
+            is none (a broker that dies may have taken what is sent again).
         shrank: windows that lost rows from one record to the next, as a partial one would.
     """
 
@@ -57,7 +58,7 @@ class LiveResults:
         key = identity(window)
         known = self.windows.get(key)
         if known is not None:
-            if window["revision"] <= known["revision"]:
+            if window["revision"] <= known["revision"] and window != known:
                 self.went_down.append(f"{key}: {known['revision']}, then {window['revision']}")
             if window["rows"] < known["rows"]:
                 self.shrank.append(f"{key}: {known['rows']} rows, then {window['rows']}")
