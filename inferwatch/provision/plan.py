@@ -151,6 +151,9 @@ def _settings_of(topic: Topic, settings: Settings) -> Iterator[tuple[str, Wanted
 
 
 def _tuning_of(topic: Topic) -> dict[str, Wanted]:
+    if topic is topics.REFERENCES:
+        # By the sender's clock it would be in force for records that were counted before it came.
+        return {"message.timestamp.type": Wanted("LogAppendTime", Fit.EQUAL)}
     values = _STATE_TUNING if topic is topics.STATE else {}
     return {name: Wanted(value, Fit.AT_MOST) for name, value in values.items()}
 

@@ -73,7 +73,9 @@ def test_create_makes_every_topic_as_the_contract_says(admin, config, prefix):
     alerts = settings_of(admin, prefix + "monitoring.alerts")
     assert set(alerts["cleanup.policy"].split(",")) == {"compact", "delete"}
     assert int(alerts["min.compaction.lag.ms"]) == 7 * 24 * HOUR
-    assert settings_of(admin, prefix + "monitoring.references")["cleanup.policy"] == "compact"
+    references = settings_of(admin, prefix + "monitoring.references")
+    assert references["cleanup.policy"] == "compact"
+    assert references["message.timestamp.type"] == "LogAppendTime"
     state = settings_of(admin, prefix + "monitoring.state")
     assert state["cleanup.policy"] == "compact"
     assert int(state["segment.bytes"]) == 64 * 1024 * 1024

@@ -96,6 +96,13 @@ def test_the_state_topic_is_compacted_often_and_one_that_is_not_passes():
     assert not plan("", topics.WINDOWS).tuning
 
 
+def test_a_reference_has_the_time_at_which_the_broker_took_it():
+    references = plan("", topics.REFERENCES)
+    senders = {"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
+    assert not references.shortfalls(senders)
+    assert list(references.untuned(senders)) == ["message.timestamp.type"]
+
+
 def test_the_remembered_partitions_begin_with_a_format_number():
     assert pack({"a": 4})[0] == FORMAT
     assert unpack(pack({"a": 4, "b": 1})) == {"a": 4, "b": 1}
