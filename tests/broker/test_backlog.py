@@ -123,6 +123,7 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(120)
 def test_a_backlog_counts_once_and_pages_for_what_goes_on_only(rig, hook):
     check(rig, hook, seed=41, events=100_000)

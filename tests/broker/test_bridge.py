@@ -49,6 +49,7 @@ def wanted(count):
     return {f"r{number}": 1 for number in range(count)}
 
 
+@pytest.mark.soak
 def test_a_bridge_killed_again_and_again_counts_every_event_once(rig):
     rig = rig()
     topic = rig.source("scored")
@@ -103,6 +104,7 @@ def test_a_clean_end_and_a_new_start_repeat_nothing(rig):
     assert sent == 6_000
 
 
+@pytest.mark.soak
 def test_a_broker_that_goes_away_is_told_and_waited_for(rig, real_kafka):
     rig = rig()
     topic = rig.source("scored")

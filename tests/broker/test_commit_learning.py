@@ -72,6 +72,7 @@ def recomputed(settings):
     return found
 
 
+@pytest.mark.soak
 def test_kills_change_no_row_that_is_learned_from(start, redis_server):
     rig = start("1h")
     feed = FaultFeed(rig.settings, seed=51)

@@ -38,6 +38,7 @@ def publish(rig, folder, seed):
         subprocess.run(command, check=True, capture_output=True)
 
 
+@pytest.mark.soak
 def test_a_reference_that_comes_later_counts_the_same_rows_in_a_rebuild(
     rig, tmp_path, redis_server
 ):

@@ -108,7 +108,7 @@ def test_headless_on_embedded_parts_and_two_at_a_time(start, tmp_path):
     assert len(ports) == 2
 
 
-@pytest.mark.parametrize("after_s", [0.5, 6.0, 25.0])
+@pytest.mark.parametrize("after_s", [0.5, 6.0, pytest.param(25.0, marks=pytest.mark.soak)])
 def test_ctrl_c_at_any_moment_leaves_nothing_behind(start, tmp_path, after_s):
     out = tmp_path / "out"
     demo = start(out)

@@ -37,6 +37,7 @@ def kept_bytes(redis_server, prefix):
         return sum(client.memory_usage(key, samples=0) for key in found)
 
 
+@pytest.mark.soak
 def test_the_sample_falls_through_kills_and_every_expected_label_counts(rig, redis_server, prefix):
     assert load(str(rig.path)).warnings == ()
     feed = FaultFeed(rig.settings, seed=71)

@@ -136,6 +136,7 @@ def wait_until_whole(rig, cluster):
     cluster.lead_evenly()
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(120)
 def test_one_of_three_brokers_killed_loses_nothing(rig, cluster):
     check(rig, cluster, 25, [2])
