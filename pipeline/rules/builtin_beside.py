@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from inferwatch.events.window import ClassificationBlock
+from inferwatch.settings.conditions import Comparison
 from pipeline.rules.budget import Allowance, sum_limit
 from pipeline.rules.cusum import Step
 from pipeline.rules.detector import Case
@@ -74,47 +75,42 @@ def remember(case: Case, steps: Sequence[Step], counts: tuple[float, int] | None
 
 def worse(case: Case, allowance: Allowance) -> list[Step]:
     """Accuracy here below accuracy there."""
-    steps = []
-    for found in _apart(case, right_answers(case)):
-        steps.append(
-            Step(
-                key=found.version,
-                metric="quality.accuracy",
-                score=found.score,
-                slack=SLACK,
-                limit=sum_limit(SLACK, allowance.run(len(case.elders))),
-                value=found.here,
-                baseline=found.there,
-                effect=found.there - found.here,
-                enough=WORSE,
-                rows=found.rows,
-                start=found.start,
-                comparison="<",
-            )
-        )
-    return steps
+    return [
+        _step(found, "quality.accuracy", found.here, found.there, "<", _limit(case, allowance))
+        for found in _apart(case, right_answers(case))
+    ]
 
 
 def failing(case: Case, allowance: Allowance) -> list[Step]:
     """More failed requests here than there."""
-    steps = []
-    for found in _apart(case, failures(case)):
-        steps.append(
-            Step(
-                key=found.version,
-                metric="latency.error_rate",
-                score=found.score,
-                slack=SLACK,
-                limit=sum_limit(SLACK, allowance.run(len(case.elders))),
-                value=1 - found.here,
-                baseline=1 - found.there,
-                effect=found.there - found.here,
-                enough=WORSE,
-                rows=found.rows,
-                start=found.start,
-            )
-        )
-    return steps
+    metric = "latency.error_rate"
+    return [
+        _step(found, metric, 1 - found.here, 1 - found.there, ">", _limit(case, allowance))
+        for found in _apart(case, failures(case))
+    ]
+
+
+def _limit(case: Case, allowance: Allowance) -> float:
+    return sum_limit(SLACK, allowance.run(len(case.elders)))
+
+
+def _step(
+    found: Apart, metric: str, value: float, baseline: float, comparison: Comparison, limit: float
+) -> Step:
+    return Step(
+        key=found.version,
+        metric=metric,
+        score=found.score,
+        slack=SLACK,
+        limit=limit,
+        value=value,
+        baseline=baseline,
+        effect=found.there - found.here,
+        enough=WORSE,
+        rows=found.rows,
+        start=found.start,
+        comparison=comparison,
+    )
 
 
 def _apart(case: Case, counts: tuple[float, int] | None) -> Iterator[Apart]:

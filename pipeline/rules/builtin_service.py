@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from pipeline.rules.budget import Allowance
 from pipeline.rules.detector import Case
 from pipeline.rules.significance import rate_at_least
 from pipeline.rules.usual import usual_range
 from pipeline.rules.verdict import UNKNOWN, Verdict, finding, judged
 
+P95 = "latency.p95_ms"
 MIN_REQUESTS = 20
 ERROR_RATE = 0.05
 GROSS_ERROR_RATE = 0.25
@@ -32,10 +36,8 @@ def errors(case: Case, allowance: Allowance) -> Verdict:
 
 def latency_levels(case: Case) -> list[tuple[str, float]]:
     """The latencies of a window that are worth remembering."""
-    latency = case.result.latency
-    if latency is None or latency.count < MIN_REQUESTS or latency.p95_ms is None:
-        return []
-    return [("latency.p95_ms", latency.p95_ms)]
+    known = _p95(case)
+    return [] if known is None else [(P95, known[0])]
 
 
 def slow(case: Case, allowance: Allowance) -> Verdict:
@@ -43,18 +45,7 @@ def slow(case: Case, allowance: Allowance) -> Verdict:
 
     Unknown during the first 30 windows of a version: nothing is usual yet.
     """
-    latency = case.result.latency
-    if latency is None or latency.count < MIN_REQUESTS or latency.p95_ms is None:
-        return UNKNOWN
-    usual = usual_range(case.past.values.get("latency.p95_ms", ()))
-    if usual is None:
-        return UNKNOWN
-    middle, _, high = usual
-    limit = max(SLOW_RATIO * middle, high, middle + SLOW_FLOOR_MS)
-    found = finding(
-        "latency.p95_ms", latency.p95_ms, ">", limit, rows=latency.count, baseline=middle
-    )
-    return judged([(found, latency.p95_ms > limit)], urgent=latency.p95_ms > 5 * limit)
+    return _slower(case, case.past.values.get(P95, ()), SLOW_RATIO, urgent=5)
 
 
 def creep(case: Case, allowance: Allowance) -> Verdict:
@@ -63,18 +54,28 @@ def creep(case: Case, allowance: Allowance) -> Verdict:
     What creeps up becomes usual, so the last hours can't tell it. Unknown during the first 30
     windows of a version.
     """
+    return _slower(case, case.past.first.get(P95, ()), CREEP_RATIO)
+
+
+def _slower(
+    case: Case, past: Sequence[float], ratio: float, *, urgent: float = math.inf
+) -> Verdict:
+    """p95 above this multiple of its past; urgent beyond so many times the limit."""
+    known, usual = _p95(case), usual_range(past)
+    if known is None or usual is None:
+        return UNKNOWN
+    (p95, rows), (middle, _, high) = known, usual
+    limit = max(ratio * middle, high, middle + SLOW_FLOOR_MS)
+    found = finding(P95, p95, ">", limit, rows=rows, baseline=middle)
+    return judged([(found, p95 > limit)], urgent=p95 > urgent * limit)
+
+
+def _p95(case: Case) -> tuple[float, int] | None:
+    """p95 and the requests behind it, where they are enough to tell it."""
     latency = case.result.latency
     if latency is None or latency.count < MIN_REQUESTS or latency.p95_ms is None:
-        return UNKNOWN
-    first = usual_range(case.past.first.get("latency.p95_ms", ()))
-    if first is None:
-        return UNKNOWN
-    middle, _, high = first
-    limit = max(CREEP_RATIO * middle, high, middle + SLOW_FLOOR_MS)
-    found = finding(
-        "latency.p95_ms", latency.p95_ms, ">", limit, rows=latency.count, baseline=middle
-    )
-    return judged([(found, latency.p95_ms > limit)])
+        return None
+    return latency.p95_ms, latency.count
 
 
 def incomplete(case: Case, allowance: Allowance) -> Verdict:
